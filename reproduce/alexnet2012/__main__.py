@@ -1,0 +1,3 @@
+from alexnet2012.cli import main
+
+main()

@@ -1,0 +1,54 @@
+"""The command line: loads one module per command, and turns a user's mistake into one line."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+from cuda_convnet.errors import ConvnetError
+
+COMMANDS = {
+    "doctor": "what this machine can run, and what is missing for more",
+    "reproduce": "run an experiment; without arguments, the miniature on digits",
+    "fidelity": "check an engine against the archived activations of the original",
+    "net": "show a network as a table: shapes, weights, multiply-adds",
+    "data": "make, check and describe batch folders",
+    "train": "train a network on a batch folder",
+    "resume": "go on with a run where its last checkpoint stands",
+    "test": "test a trained network on a batch folder",
+    "bench": "measure speed: training steps and single operations",
+}
+
+
+class Commands(click.Group):
+    """Imports a command's module when it is used, so that each command pays for its own dependencies alone."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"alexnet2012.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands)
+@click.version_option(package_name="alexnet2012")
+def cli() -> None:
+    """The 2012 AlexNet experiment as software that still runs."""
+
+
+def main() -> None:
+    """Run a command; a ConvnetError is one line on stderr and exit status 2."""
+    try:
+        cli(prog_name="alexnet2012")
+    except ConvnetError as error:
+        click.echo(f"alexnet2012: {error}", err=True)
+        sys.exit(2)
