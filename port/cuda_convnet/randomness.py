@@ -12,7 +12,7 @@ import hashlib
 
 import numpy as np
 
-STREAMS = ("weights", "order", "crops", "colour noise", "dropout", "neuron noise", "rates", "scales")
+STREAMS = ("weights", "order", "crops", "colour noise", "dropout", "neuron noise", "rates", "scales", "dummy data")
 
 
 class RandomStreams:
