@@ -10,6 +10,7 @@ Answers to `alexnet:layer.py`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +18,7 @@ from functools import cached_property
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A learning-rate schedule: `default`, `linear`, `exp`, `dexp` or `jdexp`, by training progress in [0, 1]."""
+    """A schedule of rates by progress in [0, 1]: type `default`, `linear`, `exp`, `dexp` or `jdexp`."""
 
     type: str = "default"
     tgt_factor: float = 1.0
@@ -35,7 +36,7 @@ class NeuronSpec:
 
 @dataclass(frozen=True, slots=True)
 class WeightSource:
-    """Where a shared weight matrix comes from: matrix `index` of layer `layer` (which may be the layer itself)."""
+    """Where a shared matrix comes from: matrix `index` of `layer`, which may be the layer itself."""
 
     layer: str
     index: int
@@ -61,10 +62,23 @@ class LayerSpec:
     quant_b: str = "default"
     line: int = field(default=0, compare=False)
 
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """(channels, height, width) of the outputs, where the layer itself knows that they are images."""
+        return None
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds of the forward pass for one image, of the layers with weights; 0 for others."""
+        return 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataSpec(LayerSpec):
+    """The matrix `data_idx` that the data provider gives; cuda-convnet2 can take the rows from `start` on."""
+
     data_idx: int
+    start: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +94,7 @@ class WeightLayerSpec(LayerSpec):
     """What layers with weights share. Tuples have one entry per input.
 
     `wball` is as written; the constraint uses `wball * weights_per_filter`.
-    `init_*_func` are written `module.function(param,...)`, '' for none.
+    `init_*_func` are written `module.function(param,...)`, '' for none. `update_period` is cuda-convnet2's.
     """
 
     init_w: tuple[float, ...]
@@ -99,6 +113,7 @@ class WeightLayerSpec(LayerSpec):
     sched_w: tuple[Schedule, ...]
     sched_b: Schedule
     weights_per_filter: tuple[int, ...]
+    update_period: int = 0
 
     @property
     def weight_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -114,6 +129,19 @@ class WeightLayerSpec(LayerSpec):
     def bias_matrix_shape(self) -> tuple[int, int]:
         """(rows, cols) of the original's bias matrix."""
         raise NotImplementedError
+
+    @property
+    def num_weights(self) -> tuple[int, ...]:
+        """Weights of each input, whoever owns them."""
+        return tuple(rows * cols for rows, cols in self.matrix_shapes)
+
+    @property
+    def num_biases(self) -> int:
+        return self.bias_matrix_shape[0] * self.bias_matrix_shape[1]
+
+    @property
+    def multiply_adds(self) -> int:
+        return sum(self.num_weights)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,18 +163,63 @@ class FCSpec(WeightLayerSpec):
         return (1, self.outputs)
 
 
+@dataclass(frozen=True)
+class ClassTree:
+    """A tree over the classes: the children of each node, the first nodes being the classes; and its root."""
+
+    children: tuple[tuple[int, ...], ...]
+    root: int
+
+    @classmethod
+    def flat(cls, num_classes: int) -> ClassTree:
+        """The smallest tree: every class hangs on the root."""
+        return cls(((),) * num_classes + (tuple(range(num_classes)),), num_classes)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TreeFCSpec(FCSpec):
-    """Fully connected over a tree of classes; its weights have one column per node of the tree."""
+    """Fully connected over a tree of classes; its weights have one column per node of the tree.
+
+    A class's weights are the sum of the columns from the root to its leaf.
+    """
+
+    tree: ClassTree
+
+    @property
+    def matrix_shapes(self) -> tuple[tuple[int, int], ...]:
+        return tuple((n, len(self.tree.children)) for n in self.num_inputs)
+
+    @property
+    def multiply_adds(self) -> int:
+        return sum(n * self.outputs for n in self.num_inputs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitFCSpec(WeightLayerSpec):
+    """cuda-convnet2's `sfc`: `parts` fully connected layers side by side, each with its part of the input."""
+
+    num_inputs: tuple[int, ...]
+    parts: int
+
+    @property
+    def weight_shapes(self) -> tuple[tuple[int, ...], ...]:
+        return tuple((self.parts, n // self.parts, self.outputs // self.parts) for n in self.num_inputs)
+
+    @property
+    def matrix_shapes(self) -> tuple[tuple[int, int], ...]:
+        return tuple((n, self.outputs // self.parts) for n in self.num_inputs)
+
+    @property
+    def bias_matrix_shape(self) -> tuple[int, int]:
+        return (1, self.outputs)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LocalSpec(WeightLayerSpec):
     """Locally connected, unshared filters; tuples have one entry per input.
 
-    `filters` is the total over groups; `filter_channels` is channels/groups unless `rand_sparse`.
-    `filter_conns[i]` lists, group by group, the channels that input i's groups see (empty unless sparse and
-    given by `init_c_func`; else drawn with the weights).
+    `filters` is the total over groups; `filter_channels` is channels/groups unless `rand_sparse`, where each
+    group sees `filter_channels` channels that are drawn with the weights, or come from `init_c_func`.
     """
 
     channels: tuple[int, ...]
@@ -164,6 +237,10 @@ class LocalSpec(WeightLayerSpec):
     @property
     def modules(self) -> int:
         return self.modules_x**2
+
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        return (self.filters, self.modules_x, self.modules_x)
 
     @property
     def over_sample(self) -> tuple[int, ...]:
@@ -192,9 +269,14 @@ class LocalSpec(WeightLayerSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class ConvSpec(LocalSpec):
-    """Convolutional: one set of filters for all modules."""
+    """Convolutional: one set of filters for all modules.
+
+    Weight gradients are summed over runs of `partial_sum` modules first, over all of them if 0.
+    cuda-convnet2's `sum_width` says the same of squares of modules; then `partial_sum` is 0.
+    """
 
     partial_sum: int
+    sum_width: int = 0
     shared_biases: bool
     wc_norm_min: tuple[float, ...]
     wc_norm_max: tuple[float, ...]
@@ -215,10 +297,17 @@ class ConvSpec(LocalSpec):
     def bias_matrix_shape(self) -> tuple[int, int]:
         return (self.filters if self.shared_biases else self.modules * self.filters, 1)
 
+    @property
+    def multiply_adds(self) -> int:
+        return sum(self.num_weights) * self.modules
+
 
 @dataclass(frozen=True, kw_only=True)
 class PoolSpec(LayerSpec):
-    """Pooling: `pool` is max, maxabs, avg or rand; regions of size_x from `start`, every `stride` pixels."""
+    """Pooling: `pool` is max, maxabs, avg or rand; regions of size_x from `start`, every `stride` pixels.
+
+    `sum` is cuda-convnet2's: average pooling that does not divide.
+    """
 
     pool: str
     channels: int
@@ -228,6 +317,28 @@ class PoolSpec(LayerSpec):
     stride: int
     outputs_x: int
     do_max: bool = False
+    sum: bool = False
+
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        return (self.channels, self.outputs_x, self.outputs_x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossMapPoolSpec(LayerSpec):
+    """cuda-convnet2's `cmpool`: maxima over `size` channels, every `stride` channels from `start`."""
+
+    pool: str
+    channels: int
+    img_size: int
+    size: int
+    start: int
+    stride: int
+    output_channels: int
+
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        return (self.output_channels, self.img_size, self.img_size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,6 +352,10 @@ class NormSpec(LayerSpec):
     pow: float
     min_div: float = 1.0
     blocked: bool = False
+
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        return (self.channels, self.img_size, self.img_size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,12 +382,22 @@ class ConcatSpec(LayerSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class PassSpec(LayerSpec):
-    """cuda-convnet2's `pass`: hands its inputs' features on unchanged (as `concat` where there are several)."""
+    """cuda-convnet2's `pass`: hands its inputs' features on unchanged, one after another."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SumSpec(LayerSpec):
+    """cuda-convnet2's `sum`: adds features that are `stride` apart."""
+
+    stride: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class HiddenSexSpec(LayerSpec):
-    """Dropout (type `hs`): keep each unit with probability `keep` in training, scale by it in testing."""
+    """Dropout (type `hs`): keep each unit with probability `keep` in training, scale by it in testing.
+
+    cuda-convnet2's `dropout` and `dropout2` are the same layer.
+    """
 
     enable: bool
     keep: float
@@ -285,12 +410,22 @@ class ImageSpec(LayerSpec):
     channels: int
     img_size: int
 
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        return (self.channels, self.img_size, self.img_size)
+
 
 @dataclass(frozen=True, kw_only=True)
 class NailbedSpec(ImageSpec):
+    """Takes every `stride`-th pixel in both directions, from `start` on."""
+
     start: int
     stride: int
     outputs_x: int
+
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        return (self.channels, self.outputs_x, self.outputs_x)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,14 +444,39 @@ class HorizontalReflectionSpec(ImageSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class ResizeSpec(ImageSpec):
+    """Bilinear resizing to `tgt_size` pixels, the image's size divided by `scale`."""
+
     scale: float
     tgt_size: int
+
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        return (self.channels, self.tgt_size, self.tgt_size)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RandomScaleSpec(ImageSpec):
+    """Rescales each minibatch by a random factor up to `max_scale` and crops it to `tgt_size`."""
+
     max_scale: float
     tgt_size: int
+
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        return (self.channels, self.tgt_size, self.tgt_size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CropSpec(ImageSpec):
+    """cuda-convnet2's `crop`: the square of `size_x` pixels at (start_x, start_y)."""
+
+    start_x: int
+    start_y: int
+    size_x: int
+
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        return (self.channels, self.size_x, self.size_x)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -331,9 +491,13 @@ class RGBToLABSpec(ImageSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class CostSpec(LayerSpec):
-    """A cost (types cost.crossent, cost.crossent2, cost.rflickr, cost.sum2, cost.gsum2), weighted by `coeff`."""
+    """A cost (types cost.crossent, cost.crossent2, cost.rflickr, cost.sum2, cost.gsum2), weighted by `coeff`.
+
+    `children` are the costs of the same type that cuda-convnet2 reports together with this one.
+    """
 
     coeff: float
+    children: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -350,6 +514,13 @@ class MultiSoftmaxCostSpec(CostSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BinomialCrossEntCostSpec(CostSpec):
+    """cuda-convnet2's cost.bce and cost.dce: cross-entropy of each output by itself."""
+
+    pos_weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class TICACostSpec(CostSpec):
     channels: int
     img_size: int
@@ -358,17 +529,23 @@ class TICACostSpec(CostSpec):
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """A network: its layers in the order of the file, the detached neuron layers last, as the original has them.
+    """A network: its layers in the order of the file, the detached neuron layers last, as the original has
+    them.
 
-    `layers_cfg` and `params_cfg` are the texts it was read from ('' when built otherwise). `assumed` maps each
-    data layer index whose size the reader had to guess to that size.
+    `layers_cfg` and `params_cfg` are the texts it was read from ('' when built otherwise). `assumed` maps
+    each data layer index whose size the reader had to guess to that size. `has_params` is false when there
+    was no parameter file; what belongs there is then zero, and the network can be looked at but not run.
+    `notes` are remarks of the reader, one line each: what it assumed, and what it found in the files but did
+    not read.
     """
 
     layers: tuple[LayerSpec, ...]
-    layers_cfg: str = field(default="", repr=False)
-    params_cfg: str = field(default="", repr=False)
+    layers_cfg: str = field(default="", repr=False, compare=False)
+    params_cfg: str = field(default="", repr=False, compare=False)
     num_classes: int | None = None
     assumed: tuple[tuple[int, int], ...] = ()
+    has_params: bool = True
+    notes: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     @cached_property
     def by_name(self) -> dict[str, LayerSpec]:
@@ -404,3 +581,55 @@ class NetworkSpec:
         for layer in self.layers:
             visit(layer)
         return tuple(order)
+
+    def own_weights(self, layer: WeightLayerSpec) -> tuple[int, ...]:
+        """Weights of each input of `layer`, 0 where it takes another matrix."""
+        pairs = zip(layer.num_weights, layer.weight_source, strict=True)
+        return tuple(0 if source else count for count, source in pairs)
+
+    @cached_property
+    def num_parameters(self) -> int:
+        """Weights and biases of the whole network; shared weights count once."""
+        weighted = [layer for layer in self.layers if isinstance(layer, WeightLayerSpec)]
+        return sum(sum(self.own_weights(layer)) + layer.num_biases for layer in weighted)
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each layer's outputs for one image: (channels, height, width), or (features,).
+
+        Layers that work on each feature by itself have the shape of their first input, data layers that of
+        the images their first consumer sees in them. Costs have none: ().
+        """
+        shapes: dict[str, tuple[int, ...]] = {}
+        for layer in self.forward_order:
+            if isinstance(layer, CostSpec):
+                shapes[layer.name] = ()
+                continue
+            shape = layer.image_shape or self._inherited_shape(layer, shapes)
+            shapes[layer.name] = shape if shape and math.prod(shape) == layer.outputs else (layer.outputs,)
+        return shapes
+
+    def _inherited_shape(
+        self, layer: LayerSpec, shapes: dict[str, tuple[int, ...]]
+    ) -> tuple[int, ...] | None:
+        if isinstance(layer, DataSpec):
+            return next(
+                filter(None, (self._seen_in(c, layer.name) for c in self.consumers(layer.name))), None
+            )
+        if isinstance(layer, ConcatSpec | PassSpec):
+            parts = [shapes[name] for name in layer.inputs]
+            if all(len(p) == 3 and p[1:] == parts[0][1:] for p in parts):
+                return (sum(p[0] for p in parts), *parts[0][1:])
+            return None
+        if isinstance(layer, NeuronLayerSpec | EltwiseSumSpec | EltwiseMaxSpec | HiddenSexSpec):
+            return shapes[layer.inputs[0]]
+        return None
+
+    @staticmethod
+    def _seen_in(consumer: LayerSpec, name: str) -> tuple[int, ...] | None:
+        if isinstance(consumer, LocalSpec):
+            i = consumer.inputs.index(name)
+            return (consumer.channels[i], consumer.img_size[i], consumer.img_size[i])
+        if isinstance(consumer, ImageSpec | PoolSpec | NormSpec | CrossMapPoolSpec):
+            return (consumer.channels, consumer.img_size, consumer.img_size)
+        return None

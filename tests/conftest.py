@@ -1,0 +1,25 @@
+"""Options of the test run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--releases",
+        type=Path,
+        metavar="DIR",
+        help="folder with the work trees of the original releases: alexnet, cuda-convnet, cuda-convnet2",
+    )
+
+
+@pytest.fixture(scope="session")
+def releases(request):
+    """The folder of the original releases."""
+    folder = request.config.getoption("--releases")
+    if folder is None:
+        pytest.skip("needs --releases DIR")
+    return folder
