@@ -6,6 +6,7 @@ import importlib
 import sys
 
 import click
+
 from cuda_convnet.errors import ConvnetError
 
 COMMANDS = {
@@ -22,7 +23,7 @@ COMMANDS = {
 
 
 class Commands(click.Group):
-    """Imports a command's module when it is used, so that each command pays for its own dependencies alone."""
+    """Imports a command's module when it is used: each command pays for its own dependencies alone."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

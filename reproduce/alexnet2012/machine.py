@@ -1,0 +1,188 @@
+"""What this machine has: processors, BLAS, compilers, GPU, MPI, optional packages."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import threadpoolctl
+
+EXTRAS = {
+    "digits": ("sklearn", "scikit-learn", "the digits that `reproduce` trains on"),
+    "study": ("jinja2", "jinja2", "the report page of a run"),
+    "plots": ("matplotlib", "matplotlib", "the curves and pictures of a report"),
+    "images": ("simplejpeg", "simplejpeg", "batches of JPEG images"),
+    "peer": ("torch", "torch", "PyTorch beside us in `bench`"),
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing this machine has or lacks; `mend` is the one command (or step) that adds it."""
+
+    name: str
+    present: bool
+    detail: str
+    mend: str = ""
+
+
+def cores() -> int:
+    """The processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def processor() -> str:
+    """The processor's name."""
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return found.group(1).strip() if found else platform.processor() or platform.machine()
+
+
+def describe() -> str:
+    """The machine in one line, for reports."""
+    import numpy as np
+
+    versions = f"Python {platform.python_version()}, NumPy {np.__version__}"
+    return f"{processor()}, {cores()} cores, {platform.system()}, {versions}"
+
+
+def install_command(extra: str) -> str:
+    """The command that installs an extra of this distribution, from a checkout or from an index."""
+    checkout = Path(__file__).resolve().parents[2]
+    what = (
+        f"-e '{checkout}[{extra}]'" if (checkout / "pyproject.toml").is_file() else f"'alexnet2012[{extra}]'"
+    )
+    return f"{sys.executable} -m pip install {what}"
+
+
+def _output(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout + done.stderr
+
+
+def blas() -> Check:
+    """The BLAS that NumPy uses, and how many threads it may use."""
+    import numpy as np
+
+    np.dot(np.ones((2, 2), np.float32), np.ones((2, 2), np.float32))
+    for info in threadpoolctl.threadpool_info():
+        if info["user_api"] == "blas":
+            version = info.get("version") or "of unknown version"
+            detail = (
+                f"{info['internal_api']} {version} ({info.get('architecture', 'architecture unknown')}), "
+            )
+            return Check("BLAS", True, detail + f"{info['num_threads']} threads of its own")
+    return Check(
+        "BLAS",
+        False,
+        "none that can be recognised: products will be slow",
+        "pip install --force-reinstall numpy",
+    )
+
+
+def compiler() -> Check:
+    """The system's C++ compiler."""
+    name = os.environ.get("CXX") or next((c for c in ("g++", "clang++", "c++") if shutil.which(c)), "")
+    if not name or not shutil.which(name.split()[0]):
+        return Check("C++ compiler", False, "none found", "apt-get install g++")
+    lines = _output(*name.split(), "--version").splitlines()
+    return Check("C++ compiler", True, lines[0] if lines else name)
+
+
+def cuda_root() -> Path | None:
+    """The folder of the CUDA toolkit: CUDA_ROOT, or where nvcc says it lives (it may be a wrapper)."""
+    roots = [os.environ.get(name, "") for name in ("CUDA_ROOT", "CUDA_HOME", "CUDA_PATH")]
+    if nvcc := shutil.which("nvcc"):
+        if found := re.search(r"^#\$ _HERE_=(.+)$", _output(nvcc, "--dryrun", "none.cu"), re.MULTILINE):
+            roots.append(str(Path(found.group(1).strip()).parent))
+        roots.append(str(Path(nvcc).resolve().parent.parent))
+    for root in (Path(r) for r in roots if r):
+        if (root / "include" / "cuda.h").is_file():
+            return root
+    return None
+
+
+def nvcc() -> Check:
+    """The CUDA compiler and its toolkit."""
+    if not shutil.which("nvcc"):
+        return Check("nvcc", False, "none found", "apt-get install nvidia-cuda-toolkit")
+    found = re.search(r"release ([\d.]+)", _output("nvcc", "--version"))
+    root = cuda_root()
+    where = f", toolkit in {root}" if root else ", but no include/cuda.h beside it: set CUDA_ROOT"
+    return Check("nvcc", True, f"CUDA {found.group(1) if found else 'of unknown version'}{where}")
+
+
+def gpu() -> Check:
+    """A CUDA driver with at least one GPU."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return Check(
+            "GPU", False, "no CUDA driver (libcuda.so.1)", "install NVIDIA's driver on a machine with a GPU"
+        )
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value == 0:
+        return Check("GPU", False, "a CUDA driver, but no GPU that it can use", "check with nvidia-smi")
+    name = ctypes.create_string_buffer(128)
+    driver.cuDeviceGetName(name, 128, 0)
+    return Check("GPU", True, f"{count.value} x {name.value.decode()}")
+
+
+def _distribution(module: str, distribution: str) -> str | None:
+    if importlib.util.find_spec(module) is None:
+        return None
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "of unknown version"
+
+
+def pycuda() -> Check:
+    """PyCUDA; it is built from source, and its build must be told where the toolkit is."""
+    version = _distribution("pycuda", "pycuda")
+    if version:
+        return Check("PyCUDA", True, f"pycuda {version}")
+    root = cuda_root()
+    if root is None:
+        return Check(
+            "PyCUDA",
+            False,
+            "not installed; it needs a CUDA toolkit first",
+            "apt-get install nvidia-cuda-toolkit",
+        )
+    return Check("PyCUDA", False, "not installed", f"CUDA_ROOT={root} {install_command('cuda')}")
+
+
+def mpi() -> Check:
+    """mpi4py and an MPI library with its launcher."""
+    version = _distribution("mpi4py", "mpi4py")
+    launcher = shutil.which("mpiexec") or shutil.which("mpiexec", path=str(Path(sys.executable).parent))
+    if version and launcher:
+        return Check("MPI", True, f"mpi4py {version}, {launcher}")
+    lacks = "mpi4py" if not version else "mpiexec"
+    return Check("MPI", False, f"no {lacks}", install_command("mpi"))
+
+
+def extra(name: str) -> Check:
+    """An optional package, by the name of the extra that brings it."""
+    module, distribution, purpose = EXTRAS[name]
+    version = _distribution(module, distribution)
+    if version:
+        return Check(name, True, f"{distribution} {version}: {purpose}")
+    return Check(name, False, f"no {distribution}: {purpose}", install_command(name))

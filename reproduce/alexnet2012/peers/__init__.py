@@ -1,0 +1,1 @@
+"""Other programs beside ours, for measurements in the same run."""
