@@ -2,8 +2,8 @@
 
 The original seeds its generators from the clock. Here a stream is a Philox4x64-10 generator whose key is the
 seed and a hash of the stream's name, and whose counter starts at the position of the draw (for example epoch
-and batch). Nothing is carried from one draw to the next, so a run that resumes, or that prepares its data with
-other numbers of threads or ranks, draws the same bits.
+and batch). Nothing is carried from one draw to the next, so a run that resumes, or that prepares its data
+with other numbers of threads or ranks, draws the same bits.
 """
 
 from __future__ import annotations
@@ -12,7 +12,17 @@ import hashlib
 
 import numpy as np
 
-STREAMS = ("weights", "order", "crops", "colour noise", "dropout", "neuron noise", "rates", "scales", "dummy data")
+STREAMS = (
+    "weights",
+    "order",
+    "crops",
+    "colour noise",
+    "dropout",
+    "neuron noise",
+    "rates",
+    "scales",
+    "dummy data",
+)
 
 
 class RandomStreams:
@@ -29,7 +39,7 @@ class RandomStreams:
         self.seed = seed
 
     def key(self, name: str, *path: str) -> tuple[int, int]:
-        """The Philox key (two 64-bit words) of stream `name`, or of a part of it, such as one layer's dropout."""
+        """The Philox key (two 64-bit words) of stream `name`, or of a part of it (one layer, say)."""
         if name not in STREAMS:
             raise ValueError(f"no random stream {name!r}; there are {', '.join(STREAMS)}")
         digest = hashlib.sha256("\0".join((name, *path)).encode()).digest()
@@ -48,8 +58,10 @@ class RandomStreams:
     def at(self, name: str, *position: int, path: tuple[str, ...] = ()) -> np.random.RandomState:
         """A generator at `position` of stream `name`.
 
-        RandomState, because NumPy promises that its draws never change, and because randn and randint are what
-        the original drew with.
+        RandomState, because NumPy promises that its draws never change, and because randn and randint are
+        what the original drew with.
         """
-        bits = np.random.Philox(key=np.array(self.key(name, *path), np.uint64), counter=self.counter(*position))
+        bits = np.random.Philox(
+            key=np.array(self.key(name, *path), np.uint64), counter=self.counter(*position)
+        )
         return np.random.RandomState(bits)

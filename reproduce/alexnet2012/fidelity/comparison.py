@@ -19,10 +19,10 @@ class Comparison:
     """What we have where the archive has `stored`.
 
     `op`, `case`, `output`: as the report names it. `tensor`: `LAYER` or `LAYER/weights0`, what it is, or the
-    gradient it comes from; `by_case`: its columns are images, of the `num_cases` of the pass. `part`: our values of
-    the entries that are stored. `sum_errors`: how far sum and sum of squares of our whole are from the archived ones
-    (StoredArray.sum_errors). `own`, and `err_l2` where the dataset does not state the original's l2 error:
-    see `alexnet2012.fidelity.budget`.
+    gradient it comes from; `by_case`: its columns are images, of the `num_cases` of the pass. `part`: our
+    values of the entries that are stored. `sum_errors`: how far sum and sum of squares of our whole are from
+    the archived ones (StoredArray.sum_errors). `own`, and `err_l2` where the dataset does not state the
+    original's l2 error: see `alexnet2012.fidelity.budget`.
     """
 
     archive: str

@@ -120,6 +120,7 @@ class Report:
 HEADER = ("", "outputs", "bitwise", "max ulp", "max rel", "bound", "used")
 WIDTHS = (38, 8, 8, 11, 9, 12, 6)
 SHOWN = 20
+CONDITION = " once "
 
 
 def table(cases: Sequence[Case]) -> str:
@@ -130,7 +131,15 @@ def table(cases: Sequence[Case]) -> str:
     by_op: dict[str, list[Case]] = {}
     for case in cases:
         by_op.setdefault(case.op, []).append(case)
-    return "\n".join(_row(*HEADER) if not op else _op_row(op, by_op[op]) for op in ("", *by_op))
+    rows = [_row(*HEADER), *(_op_row(op, found) for op, found in by_op.items())]
+    conditions = dict.fromkeys(condition for case in cases if (condition := _condition(case)))
+    return "\n".join([*rows, *(f"* bounds hold {condition}" for condition in conditions)])
+
+
+def _condition(case: Case) -> str:
+    """What a bound was made to depend on, as "once an open decision is turned over: ..."."""
+    _, once, rest = case.bound.partition(CONDITION)
+    return (once + rest).strip()
 
 
 def _row(first: str, *others: str) -> str:
@@ -149,7 +158,7 @@ def _op_row(op: str, cases: list[Case]) -> str:
         str(sum(case.bitwise for case in cases)),
         str(max(ulps)) if ulps else "-",
         f"{max(rels):.1e}" if rels else "-",
-        worst.bound,
+        worst.bound.partition(CONDITION)[0] + "*" * any(map(_condition, cases)),
         f"{worst.used:.0%}" if math.isfinite(worst.used) else "broken",
     )
 
