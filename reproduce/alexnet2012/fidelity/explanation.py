@@ -20,7 +20,10 @@ from cuda_convnet.engines.operations import HostArray
 from cuda_convnet.network import ConvNet, PassType
 
 LIMITS = (12, 36, 96, MOST)
-"""How many open decisions of each pass are tried, the closest first: more where fewer do not do."""
+"""How many open decisions of each pass are tried, the closest first: more where fewer do not do. Where images can
+be run together, so many for each SOME of them."""
+
+SOME = 16
 
 TOGETHER = 32
 """How many images are run at once where their effects can be told apart."""
@@ -128,7 +131,9 @@ def _choose(run: Run, limit: int) -> list[Turned]:
     """
     failing = [comparison for comparison in run.comparisons if comparison.used > 1]
     choosing = [comparison for comparison in failing if comparison.has_all_cases] or failing
-    together = TOGETHER if choosing[0].has_all_cases else 1
+    together = 1
+    if choosing[0].has_all_cases:
+        together, limit = TOGETHER, limit * max(1, choosing[0].num_cases // SOME)
     candidates: list[Turned] = []
     columns: list[csc_array] = []
     for one in run.passes:
