@@ -8,7 +8,6 @@ multiplications and additions of each call in GFLOP.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from dataclasses import dataclass
 
@@ -43,7 +42,6 @@ LAYERS = {
     "80sec-conv3": Layer(32, 8, 64, 5, 1, 2),
 }
 THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-HAS_TORCH = importlib.util.find_spec("torch") is not None
 
 
 class Numpy:
@@ -119,7 +117,7 @@ def images(request):
 @pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize(
     "library",
-    [Numpy, pytest.param(Torch, marks=pytest.mark.skipif(not HAS_TORCH, reason="needs the extra: peer"))],
+    [Numpy, pytest.param(Torch, marks=pytest.mark.peer)],
 )
 def test_a_convolution_is_timed(benchmark, images, library, layer, operation):
     geometry = LAYERS[layer]
@@ -129,7 +127,7 @@ def test_a_convolution_is_timed(benchmark, images, library, layer, operation):
     assert np.isfinite(np.asarray(result)).all()
 
 
-@pytest.mark.skipif(not HAS_TORCH, reason="needs the extra: peer")
+@pytest.mark.peer
 @pytest.mark.parametrize("layer", LAYERS)
 def test_both_libraries_compute_the_same(layer):
     ours, theirs = Numpy(LAYERS[layer], 3), Torch(LAYERS[layer], 3)
