@@ -77,6 +77,7 @@ __all__ = [
 ]
 
 NO_COST = Cost(0, {}, {})
+RESERVED = ("layers.cfg", "params.cfg", "recipe.json", "metrics.jsonl", "meta.h5")  # nobody's are overwritten
 STARTING_STATE = re.compile(r"/(weights\d+|biases|connections\d+)$")
 
 
@@ -198,6 +199,9 @@ class Trainer:
             raise CheckpointError(
                 f"{run}: there is a run in this folder; resume it, or choose another folder"
             )
+        kept = next((name for name in RESERVED if (run / name).exists()), None)
+        if kept is not None:
+            raise CheckpointError(f"{run}: it holds a {kept}; choose a new folder for the run")
         recipe = TrainingRecipe.from_dict(recipe.to_dict())
         trainer = cls(spec, folder, recipe, run, engine or get_engine("numpy"))
         if weights_from is not None:

@@ -2,8 +2,8 @@
 
     pytest tests/benchmarks/test_convolution.py --benchmark-enable --benchmark-group-by=param:layer
 
-measures them with 128 images (add -m "peer or not peer" for PyTorch); without --benchmark-enable each runs once, with a few. `extra_info` has the
-multiplications and additions of each call in GFLOP.
+measures them with 128 images (PyTorch too with -m "peer or not peer"); without --benchmark-enable each runs
+once, with a few. `extra_info` has the multiplications and additions of each call in GFLOP.
 """
 
 from __future__ import annotations

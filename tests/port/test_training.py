@@ -528,3 +528,13 @@ def test_a_network_comes_back_from_its_checkpoint(folder, tmp_path):
     same_state(net.get_state(), trainer.net.get_state())
     costs = [cost for _, cost in evaluate(net, Loader(folder, "test", seed=0), 8)]
     assert averages(costs[0] + costs[1]) == test.costs
+
+
+@pytest.mark.parametrize("name", ["layers.cfg", "metrics.jsonl", "meta.h5"])
+def test_a_new_run_overwrites_nobodys_files(folder, tmp_path, name):
+    kept = tmp_path / "run" / name
+    kept.parent.mkdir()
+    kept.write_text("mine")
+    with pytest.raises(CheckpointError, match=f"it holds a {name}; choose a new folder"):
+        start(folder, kept.parent)
+    assert kept.read_text() == "mine"

@@ -194,3 +194,13 @@ def test_many_failures_are_counted_after_the_first():
 def test_a_report_is_ok_when_every_case_is():
     assert Report("numpy", "here", [case()]).ok
     assert not Report("numpy", "here", [case(), case(ours=2.0)]).ok
+
+
+def test_an_archive_with_nothing_to_compare_is_no_success(fidelity, tmp_path, good):
+    with h5py.File(good, "r+") as file:
+        for group in file.values():
+            for name in list(group):
+                del group[name]
+    status, _, error = fidelity(good)
+    assert status == 2
+    assert "there is nothing in it to compare" in error

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from alexnet2012.commands.net import command
-from cuda_convnet.errors import ConvnetError
+from cuda_convnet.errors import ConfigError, ConvnetError
 
 LAYERS = """\
 [data]
@@ -191,3 +191,8 @@ def test_the_command_line_prints_the_line_and_exits_with_2():
     assert done.stdout == ""
     assert done.stderr.startswith("alexnet2012: nothing.cfg: no such file")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_size_for_data_that_the_network_does_not_take_is_refused():
+    with pytest.raises(ConfigError, match="--data-dim 7=3: the network takes data 0, 1"):
+        CliRunner().invoke(command, ["145", "--data-dim", "7=3"], catch_exceptions=False)

@@ -40,6 +40,8 @@ def check(engine: Engine, archives: list[Path], *, slow: bool = False, silent: b
         with open_archive(path) as archive:
             found = list(replay(archive, engine, slow=slow))
             missing = [] if slow else left_out(archive)
+        if not found and not missing:
+            raise DataError(f"{path}: there is nothing in it to compare; name an archive of activations")
         cases += found
         if not silent:
             click.secho(f"{path.name}, engine {engine.name}", bold=True)

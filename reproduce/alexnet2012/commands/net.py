@@ -205,5 +205,10 @@ def command(layers: str, params: str | None, data_dims: tuple[str, ...], as_json
     layers alone are read. Sizes of data that are not given are inferred.
     """
     layers_path, params_path = find_files(layers, params)
-    spec = read_network(layers_path, params_path, data_dims=parse_dims(data_dims))
+    dims = parse_dims(data_dims)
+    spec = read_network(layers_path, params_path, data_dims=dims)
+    taken = {layer.data_idx for layer in spec if isinstance(layer, DataSpec)}
+    if unknown := sorted(set(dims) - taken):
+        known = ", ".join(map(str, sorted(taken)))
+        raise ConfigError(f"--data-dim {unknown[0]}={dims[unknown[0]]}: the network takes data {known}")
     click.echo(json.dumps(report(spec), indent=1) if as_json else table(spec))

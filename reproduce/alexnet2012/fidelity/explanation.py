@@ -20,8 +20,10 @@ from cuda_convnet.engines.operations import HostArray
 from cuda_convnet.network import ConvNet, PassType
 
 LIMITS = (12, 36, 96, MOST)
-"""How many open decisions of each pass are tried, the closest first: more where fewer do not do. Where images can
-be run together, so many for each SOME of them."""
+"""How many open decisions of each pass are tried, the closest first: more where fewer do not do.
+
+Where images can be run together, so many for each SOME of them.
+"""
 
 SOME = 16
 
