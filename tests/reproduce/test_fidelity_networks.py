@@ -447,6 +447,25 @@ class TestDecisions:
         reach(1e-6)
         assert "grads" in {op for op, _ in failing(path)} <= {"acts_grad", "grads"}
 
+    def test_a_relu_above_a_pooling_is_turned_over_at_the_pixel_that_won(self, reach):
+        reach(1000)
+        net = ConvNet(small_spec(), ENGINE)
+        shapes = {name: weights.w.shape for name, weights in net.named_weights()}
+        drawn = draw_weights(small_spec(), SEED).items()
+        state = net.get_state() | {name: w.reshape(shapes[name]) for name, w in drawn}
+        net.set_state(state | {"conv/biases": np.full(shapes["conv/biases"], -0.5, np.float32)})
+        net.fprop(data_of(), PassType.GRADIENT_CHECK)
+        replay = Replay.__new__(Replay)
+        replay.net, replay.num_cases = net, CASES
+        found = [one for one in open_decisions(net, replay.budget()) if one.by == "pool_neuron"]
+        stopped = next(one for one in found if one.wins == 1)
+        assert stopped.layer == "conv"
+        gradients(net, [])
+        assert net.acts_grad("conv")[stopped.row, stopped.case] == 0
+        turn(net, [stopped])
+        gradients(net, [])
+        assert net.acts_grad("conv")[stopped.row, stopped.case] != 0
+
     def test_open_decisions_do_not_excuse_another_mistake(self, archive, reach):
         reach(1000)
         path = archive(turned=self.pick(3))

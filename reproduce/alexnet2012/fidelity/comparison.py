@@ -39,9 +39,9 @@ class Comparison:
     err_l2: float | None = None
 
     @property
-    def has_all_cases(self) -> bool:
-        """Whether the tensor has a column for each image of the pass."""
-        return self.by_case and self.stored.shape[1] == self.num_cases
+    def layer(self) -> str:
+        """The layer whose tensor it is."""
+        return self.tensor.partition("/")[0]
 
     @property
     def limit(self) -> float:

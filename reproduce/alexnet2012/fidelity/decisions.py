@@ -66,7 +66,7 @@ def open_decisions(net: ConvNet, budget: Budget) -> list[OpenDecision]:
         if isinstance(layer, MaxPoolLayer) and layer.spec.pool == "max":
             found += _closest(_open_maxima(net.acts(below), layer, reach(budget, below)))
         elif isinstance(layer, NeuronLayer) and layer.spec.neuron.type == "relu":
-            found += _closest(_open_signs(net.acts(below), layer, reach(budget, below)))
+            found += _closest(_open_signs(net, layer, reach(budget, below)))
     return [replace(decision, acts=decision.acts.copy()) for decision in _closest(found)]
 
 
@@ -79,13 +79,22 @@ def _closest(decisions: Iterable[OpenDecision]) -> list[OpenDecision]:
     return sorted(decisions, key=lambda decision: decision.apart / decision.reach)[:MOST]
 
 
-def _open_signs(acts: HostArray, layer: NeuronLayer, reach: float) -> Iterator[OpenDecision]:
+def _open_signs(net: ConvNet, layer: NeuronLayer, reach: float) -> Iterator[OpenDecision]:
+    below = layer.prev[0]
+    acts = net.acts(below.name)
     largest = float(np.abs(acts).max())
-    for row, case in np.argwhere(np.abs(acts) <= reach * largest):
+    units = np.argwhere(np.abs(acts) <= reach * largest)
+    if (
+        isinstance(below, MaxPoolLayer) and below.spec.pool == "max"
+    ):  # what is turned over is the pixel that won
+        maxima, below = acts, below.prev[0]
+        acts = net.acts(below.name)
+        units = _winners(acts, maxima, layer.prev[0].spec, units)
+    for row, case in units:
         old = float(acts[row, case])
         yield OpenDecision(
             layer.name,
-            layer.prev[0].name,
+            below.name,
             int(row),
             int(case),
             np.empty(0, np.intp),
@@ -94,6 +103,18 @@ def _open_signs(acts: HostArray, layer: NeuronLayer, reach: float) -> Iterator[O
             abs(old) / largest,
             reach,
         )
+
+
+def _winners(acts: HostArray, maxima: HostArray, spec: PoolSpec, units: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The pixels (row, case) of `acts` that are the maxima of the pooled `units`, each once."""
+    rows = np.arange(acts.shape[0]).reshape(spec.channels, spec.img_size, spec.img_size)
+    winners: dict[tuple[int, int], None] = {}
+    for unit, case in units:
+        c, y, x = np.unravel_index(unit, (spec.channels, spec.outputs_x, spec.outputs_x))
+        pixels = rows[c, _region(spec, int(y)), _region(spec, int(x))].reshape(-1)
+        for row in pixels[acts[pixels, case] == maxima[unit, case]]:
+            winners[int(row), int(case)] = None
+    return np.array(list(winners), np.intp).reshape(-1, 2)
 
 
 def _open_maxima(acts: HostArray, layer: MaxPoolLayer, reach: float) -> Iterator[OpenDecision]:

@@ -6,6 +6,7 @@ tensor within the bounds that hold everywhere.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,21 +17,14 @@ from scipy.sparse import csc_array, hstack
 from alexnet2012.fidelity.comparison import Comparison
 from alexnet2012.fidelity.decisions import MOST, OpenDecision
 from alexnet2012.fidelity.report import Case
+from cuda_convnet.config.specs import NetworkSpec
 from cuda_convnet.engines.operations import HostArray
 from cuda_convnet.network import ConvNet, PassType
 
 LIMITS = (12, 36, 96, MOST)
-"""How many open decisions of each pass are tried, the closest first: more where fewer do not do.
+"""How many open decisions of each pass are tried, the closest first: more where fewer do not do."""
 
-Where images can be run together, so many for each SOME of them.
-"""
-
-SOME = 16
-
-TOGETHER = 32
-"""How many images are run at once where their effects can be told apart."""
-
-ROUNDS = 12
+ROUNDS = 24
 """How often decisions are chosen at most, each time by what remains of the difference."""
 
 SHARE = 0.05
@@ -45,9 +39,9 @@ class Pass:
     """A pass that is replayed, number `number` of its run.
 
     `probe` gives a network with the weights of that pass, which may be used freely, and the pass's open
-    decisions. The network has gradients for the layers it is given and all below; for their weights too, if
-    the second argument says so. `gain` says how a change of a gradient in
-    this pass changes the tensor of a comparison.
+    decisions. The network has gradients for the layers it is given and all above; for the weights of these
+    layers too, if the second argument says so. `gain` says how a change of a gradient in this pass changes
+    the tensor of a comparison.
     """
 
     number: int
@@ -66,10 +60,16 @@ class Turned:
 
 @dataclass(frozen=True)
 class Run:
-    """What a run of passes gave."""
+    """What a run of passes gave.
+
+    `choosing`: those of the failing comparisons that choose among decisions. `right`: layers above which no
+    decision is in doubt, for the gradients of their parameters hold.
+    """
 
     comparisons: Sequence[Comparison]
     passes: Sequence[Pass]
+    choosing: Sequence[Comparison]
+    right: Collection[str] = ()
 
     @property
     def holds(self) -> bool:
@@ -84,16 +84,17 @@ def settle(run: Callable[[Sequence[Turned]], Run]) -> Iterator[Case]:
     """
     plain = found = run(())
     turned: list[Turned] = []
-    limits = list(LIMITS)
-    for _ in range(ROUNDS):
-        if found.holds or not limits:
-            break
-        chosen = _choose(found, limits[0])
+    rounds = tried = 0
+    while rounds < ROUNDS and tried <= len(LIMITS) and not found.holds:
+        everywhere = tried == len(LIMITS)
+        chosen = _choose(found, MOST if everywhere else LIMITS[tried], () if everywhere else found.right)
+        gc.collect()  # the networks of the passes, whose layers refer to each other
         if chosen:
+            rounds, tried = rounds + 1, 0
             turned += chosen
             found = run(turned)
         else:
-            del limits[0]
+            tried += 1
     if not found.holds:
         yield from (comparison.result() for comparison in plain.comparisons)
         return
@@ -101,17 +102,52 @@ def settle(run: Callable[[Sequence[Turned]], Run]) -> Iterator[Case]:
         yield before.result() if before.used <= 1 else before.result(after, _told(turned))
 
 
+def failing(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    return [comparison for comparison in comparisons if comparison.used > 1]
+
+
+def right_layers(comparisons: Sequence[Comparison]) -> set[str]:
+    """The layers with parameters whose gradients are all as near as two programs' roundings leave them."""
+    parameters = [comparison for comparison in comparisons if not comparison.by_case]
+    apart = [
+        comparison for comparison in parameters if comparison.used * comparison.limit > 2 * comparison.own
+    ]
+    return {one.layer for one in parameters} - {one.layer for one in apart}
+
+
+def topmost(comparisons: Sequence[Comparison], spec: NetworkSpec) -> list[Comparison]:
+    """The failing comparisons of a pass backward with no other above: a decision changes nothing above it."""
+    found = failing(comparisons)
+    below: set[str] = set()
+    layers = {comparison.layer for comparison in found}
+    for layer in reversed(spec.forward_order):
+        if layer.name in layers or layer.name in below:
+            below.update(layer.inputs)
+    return [comparison for comparison in found if comparison.layer not in below]
+
+
+def _in_doubt(layers: Collection[str], right: Collection[str], spec: NetworkSpec) -> set[str]:
+    """The layers whose gradients, if they changed, would change those of `layers` but none that is right."""
+    found = set(layers)
+    for layer in spec.forward_order:
+        if layer.name not in right and not found.isdisjoint(layer.inputs):
+            found.add(layer.name)
+    return found
+
+
 def turn(net: ConvNet, decisions: Sequence[OpenDecision]) -> None:
     """Turn decisions over in the pass forward that `net` has just made; the lowest first, for all change what
     is above them.
     """
-    order = [layer.name for layer in net.spec.forward_order]
-    for decision in sorted(decisions, key=lambda decision: order.index(decision.layer)):
-        acts = net.acts(decision.layer)
-        column = acts[:, decision.case].copy()
-        decision.turn(column)
-        acts[:, decision.case] = column
-        net.change_acts(decision.layer, acts)
+    for layer in net.spec.forward_order:
+        of_layer = [decision for decision in decisions if decision.layer == layer.name]
+        if of_layer:
+            acts = net.acts(layer.name)
+            for decision in of_layer:
+                column = acts[:, decision.case].copy()
+                decision.turn(column)
+                acts[:, decision.case] = column
+            net.change_acts(layer.name, acts)
 
 
 def gradients(net: ConvNet, tensors: Sequence[str]) -> dict[str, HostArray]:
@@ -126,25 +162,17 @@ def gradients(net: ConvNet, tensors: Sequence[str]) -> dict[str, HostArray]:
     }
 
 
-def _choose(run: Run, limit: int) -> list[Turned]:
-    """Decisions whose effects, each whole or not at all, bring the difference down, the best first.
-
-    Tensors with a column for each image choose, where there are any: a decision concerns one image.
-    """
-    failing = [comparison for comparison in run.comparisons if comparison.used > 1]
-    choosing = [comparison for comparison in failing if comparison.has_all_cases] or failing
-    together = 1
-    if choosing[0].has_all_cases:
-        together, limit = TOGETHER, limit * max(1, choosing[0].num_cases // SOME)
+def _choose(run: Run, limit: int, right: Collection[str]) -> list[Turned]:
+    """Decisions whose effects, each whole or not at all, bring the difference down, the best first."""
     candidates: list[Turned] = []
     columns: list[csc_array] = []
     for one in run.passes:
-        for decision, effect in _effects(one, choosing, limit, together):
+        for decision, effect in _effects(one, run.choosing, limit, right):
             candidates.append(Turned(one.number, decision))
             columns.append(csc_array(effect.reshape(-1, 1)))
     if not candidates:
         return []
-    remains = np.concatenate([_thinned(comparison.apart) for comparison in choosing])
+    remains = np.concatenate([_thinned(comparison.apart) for comparison in run.choosing])
     effects = hstack(columns, format="csc")
     squares = effects.power(2).sum(axis=0)
     chosen: list[int] = []
@@ -160,46 +188,28 @@ def _choose(run: Run, limit: int) -> list[Turned]:
 
 
 def _effects(
-    one: Pass, comparisons: Sequence[Comparison], limit: int, together: int
+    one: Pass, comparisons: Sequence[Comparison], limit: int, right: Collection[str]
 ) -> Iterator[tuple[OpenDecision, NDArray[np.float64]]]:
-    """What each of the closest decisions of a pass would change in the comparisons, in units of their bounds.
-
-    The network runs `together` images at once, in each of which it turns one decision of one layer over.
-    """
+    """What each of a pass's closest decisions would change in the comparisons, in units of their bounds."""
     tensors = sorted({comparison.tensor for comparison in comparisons})
-    layers = {tensor.partition("/")[0] for tensor in tensors}
+    layers = {comparison.layer for comparison in comparisons}
     net, decisions = one.probe(layers, not all(comparison.by_case for comparison in comparisons))
-    for batch in _batches(decisions[:limit], together):
-        cases = [decision.case for decision in batch]
-        net.fprop([np.ascontiguousarray(matrix[:, cases]) for matrix in one.data], PassType.GRADIENT_CHECK)
-        acts = np.stack([decision.acts for decision in batch], axis=1)  # as among all images, not among these
-        net.change_acts(batch[0].layer, acts)
+    doubtful = _in_doubt(layers, right, net.spec)
+    decisions = [decision for decision in decisions if net.spec[decision.by].inputs[0] in doubtful]
+    for decision in decisions[:limit]:
+        case = slice(decision.case, decision.case + 1)
+        net.fprop([np.ascontiguousarray(matrix[:, case]) for matrix in one.data], PassType.GRADIENT_CHECK)
+        acts = decision.acts[:, None].copy()  # as among all images, not alone
+        net.change_acts(decision.layer, acts)
         before = gradients(net, tensors)
-        for column, decision in enumerate(batch):
-            decision.turn(acts[:, column])
-        net.change_acts(batch[0].layer, acts)
+        decision.turn(acts[:, 0])
+        net.change_acts(decision.layer, acts)
         after = gradients(net, tensors)
-        for column, decision in enumerate(batch):
-            parts = []
-            for comparison in comparisons:
-                change = after[comparison.tensor] - before[comparison.tensor]
-                if comparison.by_case:
-                    change = change[:, column : column + 1]
-                parts.append(one.gain(comparison) * _thinned(comparison.effect(change, decision.case)))
-            yield decision, np.concatenate(parts)
-
-
-def _batches(decisions: Sequence[OpenDecision], together: int) -> Iterator[list[OpenDecision]]:
-    """The decisions, so many at once, of one layer and of different images."""
-    by_layer: dict[str, list[OpenDecision]] = {}
-    for decision in decisions:
-        by_layer.setdefault(decision.layer, []).append(decision)
-    for waiting in by_layer.values():
-        while waiting:
-            batch = {decision.case: decision for decision in reversed(waiting)}
-            taken = list(batch.values())[:together]
-            yield taken
-            waiting[:] = [decision for decision in waiting if decision not in taken]
+        parts = []
+        for comparison in comparisons:
+            change = after[comparison.tensor] - before[comparison.tensor]
+            parts.append(one.gain(comparison) * _thinned(comparison.effect(change, decision.case)))
+        yield decision, np.concatenate(parts)
 
 
 def _thinned(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -22,7 +22,17 @@ from alexnet2012.fidelity.archived_net import check_hash, draw_weights, read_spe
 from alexnet2012.fidelity.budget import UNIT, Budget
 from alexnet2012.fidelity.comparison import Comparison
 from alexnet2012.fidelity.decisions import OpenDecision, open_decisions
-from alexnet2012.fidelity.explanation import Pass, Run, Turned, gradients, settle, turn
+from alexnet2012.fidelity.explanation import (
+    Pass,
+    Run,
+    Turned,
+    failing,
+    gradients,
+    right_layers,
+    settle,
+    topmost,
+    turn,
+)
 from alexnet2012.fidelity.report import Case
 from cuda_convnet.config import read_network
 from cuda_convnet.config.specs import (
@@ -151,10 +161,9 @@ class Replay:
             self.compare(f"grads/{name}", found[name], self.own_gradient(budget, name)) for name in parameters
         ]
 
-        weights = self.parameters()
-        return Run(
-            comparisons, [Pass(1, self.data, partial(self.probe, weights, budget, turned), lambda _: 1.0)]
-        )
+        probe = partial(self.probe, self.parameters(), budget, turned)
+        one = Pass(1, self.data, probe, lambda _: 1.0)
+        return Run(comparisons, [one], topmost(comparisons, self.net.spec), right_layers(comparisons))
 
     def parameters(self) -> dict[str, HostArray]:
         """The weights and biases that the network has now."""
@@ -204,18 +213,21 @@ class Replay:
     ) -> tuple[ConvNet, Sequence[OpenDecision]]:
         """A network with these weights, and its open decisions with those in `turned` turned over.
 
-        It has gradients for `layers` and all below, of weights only `with_weights`; it need not sum them in
-        the original's order.
+        It has gradients for `layers` and all above, of the weights of `layers` only `with_weights`; it need
+        not sum them in the original's order.
         """
         specs: list[LayerSpec] = []
-        needed = False
+        beneath: set[str] = set()  # layers without weights; one below must learn to bring them a gradient
         for spec in reversed(self.net.spec.forward_order):
-            needed = needed or spec.name in layers
+            wanted = spec.name in layers
+            needed = wanted or spec.name in beneath
             if isinstance(spec, ConvSpec):
                 spec = replace(spec, partial_sum=0)
             if isinstance(spec, WeightLayerSpec):
-                weights_too, biases_too = float(needed and with_weights), float(needed)
-                spec = replace(spec, eps_w=(weights_too,) * len(spec.inputs), eps_b=biases_too)
+                weights_too = float(wanted and with_weights)
+                spec = replace(spec, eps_w=(weights_too,) * len(spec.inputs), eps_b=float(needed))
+            elif needed:
+                beneath.update(spec.inputs)
             specs.append(spec)
         net = ConvNet(replace(self.net.spec, layers=tuple(reversed(specs))), self.net.engine)
         net.set_state(weights)
@@ -274,7 +286,7 @@ class SmallNet(Replay):
                 for op, ours in ((f"step{step}", output), (f"step{step}_inc", f"{output}_inc")):
                     comparison = self.compare(f"{op}/{output}", state[ours], own)
                     comparisons.append(replace(comparison, err_l2=float(stated[step - 1])))
-        return Run(comparisons, passes)
+        return Run(comparisons, passes, failing(comparisons))
 
     def training_pass(self, step: int, budget: Budget, turned: Sequence[OpenDecision]) -> Pass:
         """The pass of step number `step` (from 1), with the weights that the network has now."""

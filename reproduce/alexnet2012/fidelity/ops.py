@@ -564,7 +564,8 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _read(archive: Archive, op: str, group: h5py.Group) -> Recorded:
+def read_case(archive: Archive, op: str, group: h5py.Group) -> Recorded:
+    """One archived case of operation `op`."""
     arrays = {
         part: {name: archive.read(dataset) for name, dataset in group[part].items()} if part in group else {}
         for part in ("in", "out")
@@ -607,4 +608,4 @@ def replay_ops(archive: Archive, engine: Engine) -> Iterator[Case]:
     """
     for op, cases in archive.file.items():
         for name, group in cases.items():
-            yield from replay_case(archive.name, name, _read(archive, op, group), engine)
+            yield from replay_case(archive.name, name, read_case(archive, op, group), engine)
