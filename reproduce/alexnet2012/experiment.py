@@ -44,6 +44,12 @@ class Experiment:
     wanted: float
     recipe: TrainingRecipe
 
+    @property
+    def data_dims(self) -> dict[int, int]:
+        """The values of each image and label that the network gets: a crop of a grey image, and a number."""
+        side = self.data["size"] + 2 * (self.data["border"] - self.recipe.crop_border)
+        return {0: side * side, 1: 1}
+
     def pack(self, out: Path, command: str, progress: Progress) -> BatchFolder:
         """Make the experiment's batch folder, or complete it. DataError, see `pack_digits`."""
         return pack_digits(out, **self.data, command=command, progress=progress)

@@ -54,7 +54,7 @@ def test_another_kind_of_file_is_named(tmp_path):
 
 
 def test_a_folder_is_no_archive(tmp_path):
-    assert "no such archive" in refused(tmp_path)
+    assert "a folder; name the .h5 files in it" in refused(tmp_path)
 
 
 def test_a_foreign_hdf5_file_is_named(tmp_path):

@@ -79,6 +79,11 @@ def test_run_145_by_name():
     assert cells(output, "data") == ["data", "3x224x224"]
 
 
+def test_an_experiment_knows_the_size_of_its_images():
+    assert cells(run("digits"), "data") == ["data", "1x16x16"]
+    assert "--data-dim" not in run("digits")
+
+
 def test_each_layer_comes_after_its_inputs_and_columns_are_aligned(layers):
     lines = run(layers).splitlines()
     assert [line.split()[0] for line in lines[2:11]] == [

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from alexnet2012 import experiments
+from alexnet2012 import experiment, experiments
 from cuda_convnet.config import NetworkSpec, read_network
 from cuda_convnet.config.specs import (
     DataSpec,
@@ -206,6 +206,8 @@ def command(layers: str, params: str | None, data_dims: tuple[str, ...], as_json
     """
     layers_path, params_path = find_files(layers, params)
     dims = parse_dims(data_dims)
+    if layers in experiment.names() and not Path(layers).is_file():
+        dims = experiment.read_experiment(layers).data_dims | dims
     spec = read_network(layers_path, params_path, data_dims=dims)
     taken = {layer.data_idx for layer in spec if isinstance(layer, DataSpec)}
     if unknown := sorted(set(dims) - taken):

@@ -128,7 +128,8 @@ def open_archive(path: str | Path) -> Iterator[Archive]:
     """
     path = Path(path)
     if not path.is_file():
-        raise ArchiveError(f"{path}: no such archive")
+        what = "a folder; name the .h5 files in it" if path.is_dir() else "no such archive"
+        raise ArchiveError(f"{path}: {what}")
     try:
         file = h5py.File(path, "r")
     except OSError as error:
