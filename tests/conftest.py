@@ -14,6 +14,12 @@ def pytest_addoption(parser):
         metavar="DIR",
         help="folder with the work trees of the original releases: alexnet, cuda-convnet, cuda-convnet2",
     )
+    parser.addoption(
+        "--kernels",
+        choices=("plain", "shuffled", "poisoned", "sanitized"),
+        default="plain",
+        help="how tests/kernels run kernels on the CPU; sanitized: with libasan in LD_PRELOAD",
+    )
 
 
 @pytest.fixture(scope="session")

@@ -82,9 +82,13 @@ def random_data(dims, cases, classes=None, seed=0, scale=1.0):
 
 
 class Recorder:
-    """An engine that writes down the operations it is asked for, and has another execute them."""
+    """An engine that writes down the operations it is asked for, and has another execute them.
+
+    It says that it keeps the original's order, so that what it is asked for is what the kernels would be.
+    """
 
     name = "recorder"
+    keeps_order = True
 
     def __init__(self, engine=ENGINE):
         self._engine = engine

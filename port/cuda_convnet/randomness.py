@@ -18,6 +18,7 @@ STREAMS = (
     "crops",
     "colour noise",
     "dropout",
+    "pooling",
     "neuron noise",
     "rates",
     "scales",

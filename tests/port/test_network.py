@@ -588,22 +588,6 @@ class TestWhatCannotRun:
             ConvNet(spec, ENGINE)
         return str(error.value)
 
-    def test_random_pooling(self):
-        pool = {
-            "type": "pool",
-            "pool": "rand",
-            "inputs": "conv",
-            "channels": 16,
-            "sizeX": 2,
-            "stride": 2,
-            "start": 0,
-        }
-        told = self.refused(
-            {"conv": conv("data", 1), "pool": pool, "fc": fc("pool", 4)},
-            {"conv": rates(), "pool": {"doMax": 0}, "fc": rates()},
-        )
-        assert told == "layer 'pool': pool=rand cannot run here; use max, maxabs or avg"
-
     def test_a_tree_of_classes(self):
         told = self.refused({"fc": {"type": "treefc", "inputs": "data", "initW": 0.1}}, {"fc": rates()})
         assert told == "layer 'fc': layers of type 'treefc' cannot run here"

@@ -3,10 +3,10 @@
 Arrays are float32, C order, images last. Names of operations and arguments are those of the archived
 activations. All floating-point work is in float32; formulas below are exact mathematics, and what rounding
 may do to them is the `bound`: how far an engine of a family may be from the original (see `bounds`). There
-are two families. `kernels` engines execute kernels with the original's own order of summation, one fused
-multiply-add at a time: they agree bit for bit wherever IEEE 754 defines the operation. `numpy` engines are
-free in their order of summation; what they only move or select, and what they compute in the original's own
-order, is bit-equal there too.
+are two families. `kernels` engines execute kernels with the original's own order of summation and rounding:
+they agree bit for bit wherever IEEE 754 defines the operation. `numpy` engines are free in their order of
+summation; what they only move or select, and what they compute in the original's own order, is bit-equal
+there too.
 
 Accumulation. Where an operation has `scale_targets` and `scale_output`,
 
@@ -21,11 +21,13 @@ each filter; module (my, mx) looks at the pixels from -padding + m*stride on, an
 read as 0. It is a correlation: filters are not flipped. Filter f of F belongs to group f // (F/groups) and
 sees the channels of that group alone.
 
-Order of summation of the kernels (for `kernels` engines; start at 0, one fma for each term). filter_acts:
-with 1 to 3 channels per group pixels in chunks of 4 in raster order, inside a chunk channel by channel, 4
-pixels each; with more, channels in pairs, inside a pair pixels in chunks of 4, inside a chunk channel by
-channel, then pixel by pixel. img_acts: modules in raster order, then filters ascending. weight_acts:
-modules ascending, then images ascending, one running sum for each chunk. Scaling comes last.
+Order of summation of the kernels (for `kernels` engines; start at 0). filter_acts: with 1 to 3 channels per
+group pixels in chunks of 4 in raster order, inside a chunk channel by channel, 4 pixels each; with more,
+channels in pairs, inside a pair pixels in chunks of 4, inside a chunk channel by channel, then pixel by
+pixel. img_acts: modules in raster order, then filters ascending. weight_acts: modules ascending, then images
+ascending, one running sum for each chunk. Scaling comes last. Each term is one fma, but in weight_acts, and
+in filter_acts where the number of images is a multiple of 64, each product is rounded before it is added:
+there the archive's compiler multiplied several images at once (see original/paper.md).
 
 Windows. A window of size s around i is [i - s//2, i - s//2 + s), clipped to what exists: even sizes look
 one further back than forward. Its mirror image, which gradients use, is [i - s + s//2 + 1, i + s//2 + 1).
@@ -122,6 +124,13 @@ def _norm_bounds(terms: Callable[[int], float], **exact: Bound) -> Mapping[str, 
     }
 
 
+KERNEL_NORM = {"denoms": BITWISE, "targets": Rounded(FUNCTION + 1)}
+"""In the original's order: a power of the same denominators, times the image."""
+
+KERNEL_NORM_UNDO = Rounded(FUNCTION + 1 + 1 + 2)
+"""In the original's order: a power, times the gradient; its sum with what is the same; scales."""
+
+
 def _norm_undo_bound(terms: Callable[[int], float]) -> Rounded:
     """A sum of factors of three roundings, times the image; a power, times the gradient; their sum."""
     return Rounded(lambda size_x, **_: 3 + walk(terms(size_x)) + 1 + FUNCTION + 1 + 1 + 2)
@@ -137,6 +146,17 @@ def _line(size: int) -> float:
 
 def _classes(probs: HostArray, **_: Any) -> float:
     return probs.shape[0]
+
+
+def _set_roundings(energies: HostArray, **_: Any) -> float:
+    """Of a probability of sets: two passes over the classes, and functions."""
+    return FUNCTION + 1 + walk(2 * energies.shape[0])
+
+
+def _set_logarithms(energies: HostArray, set_size: int, **_: Any) -> float:
+    """The size of the logarithms of sums over sets, which are rounded."""
+    apart = float(np.max(energies) - np.min(energies)) if energies.size else 0.0
+    return set_size * (apart + float(np.log(energies.shape[0])))
 
 
 def _in_units_of(size: float, original: HostArray) -> float:
@@ -156,13 +176,16 @@ def _along(matrix: HostArray, axis: int, **_: Any) -> float:
 
 @dataclass(frozen=True)
 class Neuron:
-    """A neuron: its function of x, and its gradient from g and either x or its output y, as `reads` says."""
+    """A neuron: its function of x, and its gradient from g and either x or its output y, as `reads` says.
+
+    Its bounds are by family and output.
+    """
 
     params: tuple[str, ...]
     formula: str
     gradient: str
     reads: str
-    bounds: Mapping[str, Bound]
+    bounds: Mapping[str, Mapping[str, Bound]]
 
 
 def _neuron(
@@ -173,9 +196,12 @@ def _neuron(
     acts: Bound = BITWISE,
     grad: Bound = BITWISE,
     grad_added: Bound | None = None,
+    exact: tuple[str, ...] = ("acts", "grad", "grad_added"),
 ) -> Neuron:
-    added = grad if grad_added is None else grad_added
-    return Neuron(params, formula, gradient, reads, {"acts": acts, "grad": grad, "grad_added": added})
+    """`exact`: the outputs that kernels compute without exp and log, and in the original's own expression."""
+    bounds = {"acts": acts, "grad": grad, "grad_added": grad if grad_added is None else grad_added}
+    kernels = bounds | dict.fromkeys(exact, BITWISE)
+    return Neuron(params, formula, gradient, reads, {"numpy": bounds, "kernels": kernels})
 
 
 def _largest(array: HostArray) -> float:
@@ -216,7 +242,12 @@ NEURONS = {
         "a * x + b", "g * a", "a", "b", reads="", acts=Rounded(2, _from_linear), grad_added=Rounded(2)
     ),
     "logistic": _neuron(
-        "1 / (1 + exp(-x))", "g * y * (1 - y)", reads="acts", acts=Rounded(FUNCTION + 2), grad=Rounded(4)
+        "1 / (1 + exp(-x))",
+        "g * y * (1 - y)",
+        reads="acts",
+        acts=Rounded(FUNCTION + 2),
+        grad=Rounded(4),
+        exact=("grad", "grad_added"),
     ),
     "tanh": _neuron(
         "a * (2 / (1 + exp(-2*b*x)) - 1)",
@@ -226,12 +257,14 @@ NEURONS = {
         reads="acts",
         acts=Rounded(FUNCTION / 2 + 6, _from_first),  # the exponential's weight is at most a half
         grad=Rounded(7, _from_grad),
+        exact=(),  # the original has two expressions of the gradient
     ),
     "softrelu": _neuron(
         "x if x > 4 else log(1 + exp(x))",
         "g if x > 4 else g * exp(x) / (1 + exp(x))",
         acts=Rounded(2 * FUNCTION + 1, _from_one),
         grad=Rounded(FUNCTION + 4),
+        exact=(),
     ),
     "drelu": _neuron(
         "x - a * (2 / (1 + exp(-2*x/a)) - 1)",
@@ -239,8 +272,16 @@ NEURONS = {
         "a",
         acts=Rounded(FUNCTION / 2 + 7, _from_first),
         grad=Rounded(FUNCTION + 9, _from_unit_grad),  # the square doubles what tanh has
+        exact=(),
     ),
-    "log": _neuron("log(a + x)", "g / (a + x)", "a", acts=Rounded(FUNCTION + 1, _from_one), grad=Rounded(3)),
+    "log": _neuron(
+        "log(a + x)",
+        "g / (a + x)",
+        "a",
+        acts=Rounded(FUNCTION + 1, _from_one),
+        grad=Rounded(3),
+        exact=("grad", "grad_added"),
+    ),
 }
 """The neurons by type. Parameters come in this order, as the .cfg language writes them.
 
@@ -250,8 +291,16 @@ get that), and its tanh gradient is another expression of the same function.
 """
 
 
-def _of_neuron(output: Callable[..., str]) -> Chosen:
-    return Chosen(lambda type, **call: NEURONS[type].bounds[output(**call)])
+def _of_neuron(family: str, output: Callable[..., str]) -> Chosen:
+    return Chosen(lambda type, **call: NEURONS[type].bounds[family][output(**call)])
+
+
+def _added(add: bool = False, **_: Any) -> str:
+    return "grad_added" if add else "grad"
+
+
+def _activated(**_: Any) -> str:
+    return "acts"
 
 
 class Engine(ABC):
@@ -262,6 +311,11 @@ class Engine(ABC):
 
     name: str
     family: str
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether sums run in the original's order, so that chunks of modules mean something."""
+        return self.family == "kernels"
 
     # --- memory ---
 
@@ -531,8 +585,8 @@ class Engine(ABC):
 
     @operation(
         source="cuda-convnet:src/cudaconv2/conv_util.cu",
+        # for kernels too: the archive's compiler fused some of the squares with their sum, but not all
         numpy=Rounded(lambda weights, **_: 3 + walk(prod(weights.shape[1:-1]))),
-        kernels=BITWISE,
     )
     @abstractmethod
     def normalize_local_weights(self, weights: Array, *, norm: float) -> None:
@@ -564,6 +618,26 @@ class Engine(ABC):
     @abstractmethod
     def pool_avg(self, images: Array, targets: Array, *, size_x: int, start: int, stride: int) -> None:
         """Average pooling: the sum of a region in raster order, divided by how many pixels it has."""
+
+    @operation(source="alexnet:src/layer.cu", numpy=BITWISE)
+    @abstractmethod
+    def pool_rand(
+        self,
+        images: Array,
+        targets: Array,
+        *,
+        size_x: int,
+        start: int,
+        stride: int,
+        key: tuple[int, int],
+        counter: int,
+    ) -> None:
+        """Random pooling: one pixel of each region, each with the same chance; its gradient is pool_max_undo.
+
+        Of n pixels in raster order target i takes number floor(word * n / 2**32), word being the 32-bit word
+        i of the stream (see random_keep_mask). DEVIATION(random-pooling): the original's kernel,
+        convLocalRandomPool, was never published; how it draws is not known.
+        """
 
     @operation(source="cuda-convnet:src/cudaconv2/conv_util.cu", numpy=BITWISE)
     @abstractmethod
@@ -615,7 +689,7 @@ class Engine(ABC):
     @operation(
         source="cuda-convnet:src/cudaconv2/conv_util.cu",
         numpy=_norm_bounds(_square),
-        kernels=_norm_bounds(_square, denoms=BITWISE),
+        kernels=KERNEL_NORM,
     )
     @abstractmethod
     def response_norm(
@@ -627,7 +701,11 @@ class Engine(ABC):
         denoms**-power.
         """
 
-    @operation(source="cuda-convnet:src/cudaconv2/conv_util.cu", numpy=_norm_undo_bound(_square))
+    @operation(
+        source="cuda-convnet:src/cudaconv2/conv_util.cu",
+        numpy=_norm_undo_bound(_square),
+        kernels=KERNEL_NORM_UNDO,
+    )
     @abstractmethod
     def response_norm_undo(
         self,
@@ -660,7 +738,7 @@ class Engine(ABC):
     @operation(
         source="cuda-convnet:src/cudaconv2/conv_util.cu",
         numpy=_norm_bounds(_square, mean_diffs=BITWISE),
-        kernels=_norm_bounds(_square, mean_diffs=BITWISE, denoms=BITWISE),
+        kernels=KERNEL_NORM | {"mean_diffs": BITWISE},
     )
     @abstractmethod
     def contrast_norm(
@@ -680,7 +758,11 @@ class Engine(ABC):
         mean_diffs; targets = images * denoms**-power, of the images themselves.
         """
 
-    @operation(source="cuda-convnet:src/cudaconv2/conv_util.cu", numpy=_norm_undo_bound(_square))
+    @operation(
+        source="cuda-convnet:src/cudaconv2/conv_util.cu",
+        numpy=_norm_undo_bound(_square),
+        kernels=KERNEL_NORM_UNDO,
+    )
     @abstractmethod
     def contrast_norm_undo(
         self,
@@ -705,7 +787,7 @@ class Engine(ABC):
     @operation(
         source="cuda-convnet:src/cudaconv2/conv_util.cu",
         numpy=_norm_bounds(_line),
-        kernels=_norm_bounds(_line, denoms=BITWISE),
+        kernels=KERNEL_NORM,
     )
     @abstractmethod
     def response_norm_cross_map(
@@ -726,7 +808,11 @@ class Engine(ABC):
         targets = images * denoms**-power. `min_div` is the 2012 release's; 2011's is 1.
         """
 
-    @operation(source="cuda-convnet:src/cudaconv2/conv_util.cu", numpy=_norm_undo_bound(_line))
+    @operation(
+        source="cuda-convnet:src/cudaconv2/conv_util.cu",
+        numpy=_norm_undo_bound(_line),
+        kernels=KERNEL_NORM_UNDO,
+    )
     @abstractmethod
     def response_norm_cross_map_undo(
         self,
@@ -764,6 +850,8 @@ class Engine(ABC):
                 + 2
             )
         ),
+        # a sum of powers of the same numbers, times the image; a power of the same denominators
+        kernels=Rounded(lambda size_x, **_: FUNCTION + 1 + walk(size_x) + 1 + FUNCTION + 1 + 1 + 2),
     )
     @abstractmethod
     def response_norm_cross_map_undo_v2(
@@ -951,7 +1039,10 @@ class Engine(ABC):
     )
     @abstractmethod
     def softmax_grad(self, acts_grad: Array, probs: Array, targets: Array, *, add: bool = False) -> None:
-        """result[i] = probs[i] * (sum over j of acts_grad[j] * ([i == j] - probs[j]))."""
+        """result[i] = probs[i] * (sum over j of acts_grad[j] * ([i == j] - probs[j])).
+
+        Kernels round each product before they sum it: so the archive's compiler had it.
+        """
 
     @operation(
         source="cuda-convnet:src/layer_kernels.cu",
@@ -1035,8 +1126,63 @@ class Engine(ABC):
     ) -> None:
         """cross_entropy_grad through the softmax.
 
-        result[i] = coeff * (sum over j of labels[j] * ([i == j] - probs[i])).
+        result[i] = coeff * (sum over j of labels[j] * ([i == j] - probs[i])). Kernels round the products of
+        whole fours of classes, which the archive's compiler took together, and fuse those of the rest.
         """
+
+    # a softmax over sets of classes: cost.msm. P(set) is proportional to exp(sum of its energies), over all
+    # sets of set_size classes
+
+    @operation(source="alexnet:src/layer.cu", numpy=Rounded(_set_roundings, _set_logarithms))
+    @abstractmethod
+    def multi_softmax(self, energies: Array, probs: Array, *, set_size: int) -> None:
+        """probs[i] = P(class i is in the set); energies and probs (classes, N), 1 <= set_size <= classes.
+
+        Sums go class by class, as logarithms: lattices in float32, sums of two in float64, log(1 + x) is x
+        where they lie more than 5 apart and 0 where more than 15 (the original's shortcut).
+        """
+
+    @operation(
+        source="alexnet:src/layer.cu",
+        numpy=Rounded(
+            _set_roundings,
+            lambda coeff, original, **call: _set_logarithms(**call) * _in_units_of(abs(coeff), original),
+        ),
+    )
+    @abstractmethod
+    def multi_softmax_grad(
+        self,
+        labels: Array,
+        energies: Array,
+        probs: Array,
+        targets: Array,
+        *,
+        coeff: float,
+        set_size: int,
+        add: bool = False,
+    ) -> None:
+        """Of log(probs[label]) to the energies; probs as multi_softmax gives them.
+
+        result[i] = coeff * (P(class i is in the set, given that the label is) - probs[i]).
+        """
+
+    @operation(
+        source="alexnet:src/layer_kernels.cu",
+        numpy={"label_log_probs": Rounded(FUNCTION), "correct_probs": BITWISE, "topk_probs": BITWISE},
+    )
+    @abstractmethod
+    def multi_softmax_cost(
+        self,
+        labels: Array,
+        probs: Array,
+        energies: Array,
+        label_log_probs: Array,
+        correct_probs: Array,
+        topk_probs: Array,
+        *,
+        set_size: int,
+    ) -> None:
+        """logreg_cost_topk with set_size for topk, ranked by energies: they have more digits than probs."""
 
     # elementwise costs of the release: cost.crossent2 and cost.rflickr; all arrays of one shape
 
@@ -1087,14 +1233,19 @@ class Engine(ABC):
         Every input that equals the output gets the whole gradient.
         """
 
-    @operation(source="alexnet:include/neuron.cuh", numpy=_of_neuron(lambda **_: "acts"))
+    @operation(
+        source="alexnet:include/neuron.cuh",
+        numpy=_of_neuron("numpy", _activated),
+        kernels=_of_neuron("kernels", _activated),
+    )
     @abstractmethod
     def neuron(self, inputs: Array, acts: Array, *, type: str, params: tuple[float, ...] = ()) -> None:
         """The activation function `type` of NEURONS, of every entry; acts may be the same array as inputs."""
 
     @operation(
         source="alexnet:include/neuron.cuh",
-        numpy=_of_neuron(lambda add=False, **_: "grad_added" if add else "grad"),
+        numpy=_of_neuron("numpy", _added),
+        kernels=_of_neuron("kernels", _added),
     )
     @abstractmethod
     def neuron_grad(
@@ -1129,7 +1280,10 @@ class Engine(ABC):
     def matrix_add(
         self, a: Array, b: Array, result: Array, *, scale_a: float = 1.0, scale_b: float = 1.0
     ) -> None:
-        """result = scale_a * a + scale_b * b; result may be a or b. The original fuses the first product."""
+        """result = scale_a * a + scale_b * b; result may be a or b.
+
+        The original fuses the first product, and where scale_a is 1 the second.
+        """
 
     @operation(source="cuda-convnet:src/nvmatrix/nvmatrix.cu", numpy=BITWISE)
     @abstractmethod
@@ -1283,6 +1437,11 @@ class Engine(ABC):
     def matrix_transpose(self, matrix: Array, result: Array) -> None:
         """result[j, i] = matrix[i, j]; result is another array."""
 
+    @operation(source="cuda-convnet:src/nvmatrix/nvmatrix.cu", numpy=BITWISE)
+    @abstractmethod
+    def matrix_tile(self, matrix: Array, result: Array) -> None:
+        """result is filled with copies of the matrix; its height and width are multiples of the matrix's."""
+
     # --- updates, constraints ---
 
     @operation(source="alexnet:src/weights.cu", numpy=Rounded(8), kernels=BITWISE)
@@ -1325,6 +1484,40 @@ class Engine(ABC):
 
         The spread of a column of n weights is sqrt(sum of squares about its mean) / n: the original divides
         by n, not by its root.
+        """
+
+    # --- the softmax tree (treefc): classes are the leaves of a tree. Matrices (nodes, features); children
+    #     has those of each node, by number ---
+
+    @operation(source="alexnet:src/softmaxtree.cu", numpy=BITWISE)
+    @abstractmethod
+    def softmax_tree_weights(
+        self, offsets: Array, targets: Array, *, children: tuple[tuple[int, ...], ...], root: int
+    ) -> None:
+        """targets[node] = targets[its parent] + offsets[node], from the root, whose are offsets[root]."""
+
+    @operation(source="alexnet:src/softmaxtree.cu", numpy=BITWISE)
+    @abstractmethod
+    def softmax_tree_grads(self, grads: Array, *, children: tuple[tuple[int, ...], ...], root: int) -> None:
+        """In place, up from the leaves: grads[node] = sum over its children, in order, of grads[child]."""
+
+    @operation(source="alexnet:src/softmaxtree.cu", numpy=Rounded(7), kernels=BITWISE)
+    @abstractmethod
+    def softmax_tree_update(
+        self,
+        weights: Array,
+        inc: Array,
+        grads: Array,
+        *,
+        children: tuple[tuple[int, ...], ...],
+        root: int,
+        eps: float,
+        mom: float,
+        wc: float,
+    ) -> None:
+        """inc = mom * inc + (eps / n) * (grads - (wc / n) * weights); weights = weights + inc.
+
+        n is the number of leaves under a node.
         """
 
     # --- randomness: Philox4x64-10 words, as numpy.random.Philox(key=key, counter=counter).random_raw ---

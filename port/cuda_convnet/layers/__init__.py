@@ -37,7 +37,7 @@ from cuda_convnet.layers.images import (
 )
 from cuda_convnet.layers.neuron import NEURONS, NeuronLayer, NoisyReluLayer
 from cuda_convnet.layers.norm import ContrastNormLayer, CrossMapNormLayer, ResponseNormLayer
-from cuda_convnet.layers.pool import AvgPoolLayer, MaxPoolLayer
+from cuda_convnet.layers.pool import AvgPoolLayer, MaxPoolLayer, RandomPoolLayer
 from cuda_convnet.layers.softmax import SoftmaxLayer
 
 __all__ = ["Layer", "Run", "make_layer"]
@@ -75,7 +75,12 @@ _CLASSES: dict[str, type[Layer[Any]]] = {
     "cost.tica": TICACostLayer,
 }
 
-_POOLS: dict[str, type[Layer[Any]]] = {"max": MaxPoolLayer, "maxabs": MaxPoolLayer, "avg": AvgPoolLayer}
+_POOLS: dict[str, type[Layer[Any]]] = {
+    "max": MaxPoolLayer,
+    "maxabs": MaxPoolLayer,
+    "avg": AvgPoolLayer,
+    "rand": RandomPoolLayer,
+}
 
 
 def make_layer(spec: LayerSpec, run: Run) -> Layer[Any]:
@@ -97,10 +102,6 @@ def make_layer(spec: LayerSpec, run: Run) -> Layer[Any]:
         if spec.sum:
             raise ConfigError(
                 f"layer '{spec.name}': average pooling with sum=1 cannot run here; leave sum out"
-            )
-        if spec.pool not in _POOLS:
-            raise ConfigError(
-                f"layer '{spec.name}': pool={spec.pool} cannot run here; use max, maxabs or avg"
             )
         return _POOLS[spec.pool](spec, run)
     if isinstance(spec, NeuronLayerSpec):

@@ -80,7 +80,7 @@ class ConvLayer(FilterLayer[ConvSpec]):
     """Convolution: weights (filter_channels, size, size, filters) per input.
 
     The biases are added after the first input, before the second. Weight gradients are summed over chunks of
-    `partial_sum` modules, then the chunks are added up.
+    `partial_sum` modules, then the chunks are added up, by engines that keep the original's order.
     """
 
     use_grad = True
@@ -127,7 +127,7 @@ class ConvLayer(FilterLayer[ConvSpec]):
         backward = engine.conv_weight_acts_sparse if spec.rand_sparse[i] else engine.conv_weight_acts
         shape = spec.weight_shapes[i]
         images, hid_acts = self.input_images(i), self.modules(v)
-        if spec.partial_sum == 0:
+        if spec.partial_sum == 0 or not engine.keeps_order:
             whole, scales = grad.reshape((1, *shape)), self.geometry(i)
             scales |= {"scale_targets": scale_targets, "scale_output": scale_output}
             backward(images, hid_acts, whole, **scales)

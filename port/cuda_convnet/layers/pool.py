@@ -1,6 +1,6 @@
 """Pooling layers.
 
-Answers to `alexnet:src/layer.cu` (PoolLayer, MaxPoolLayer, AvgPoolLayer).
+Answers to `alexnet:src/layer.cu` (PoolLayer, MaxPoolLayer, AvgPoolLayer, RandomPoolLayer).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 from cuda_convnet.config.specs import PoolSpec
 from cuda_convnet.engines.operations import Array
-from cuda_convnet.layers.base import Layer
+from cuda_convnet.layers.base import Layer, Run
 from cuda_convnet.passes import PassType
 
 
@@ -59,3 +59,23 @@ class MaxPoolLayer(PoolLayer):
             scale_targets=scale_targets,
             **self.regions,
         )
+
+
+class RandomPoolLayer(MaxPoolLayer):
+    """One pixel of each region (`rand`), each with the same chance, in every pass; with doMax, the largest.
+
+    Which pixels is a function of the seed, the layer's name and the position of the minibatch. Every pixel
+    that equals its region's value receives the whole gradient.
+    """
+
+    def __init__(self, spec: PoolSpec, run: Run) -> None:
+        super().__init__(spec, run)
+        self._key = run.streams.key("pooling", spec.name)
+
+    def fprop_acts(self, i: int, scale_targets: float, pass_type: PassType) -> None:
+        images, acts = self.images(self.inputs[0]), self.pooled(self.acts)
+        if self.spec.do_max:
+            self.engine.pool_max(images, acts, **self.regions)
+        else:
+            counter = self.run.streams.counter(*self.run.position)
+            self.engine.pool_rand(images, acts, key=self._key, counter=counter, **self.regions)

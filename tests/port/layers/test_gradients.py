@@ -132,6 +132,20 @@ def test_pooling(pool, size, stride, start, step):
     holds(between_kinks({"x": x | {"start": start}}, step), "conv/weights0", "conv/biases")
 
 
+def test_random_pooling():
+    """The pixels that are drawn stay the same while nothing but weights change."""
+    x = {
+        "type": "pool",
+        "pool": "rand",
+        "inputs": "conv",
+        "channels": 16,
+        "sizeX": 3,
+        "stride": 2,
+        "start": 0,
+    }
+    holds(between({"x": x}, {"x": {"doMax": 0}}), "conv/weights0", "conv/biases")
+
+
 def test_maxabs_pooling_where_it_is_continuous(step):
     """Where the two largest magnitudes have different signs, it jumps."""
     pool = {

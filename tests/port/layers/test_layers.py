@@ -425,6 +425,53 @@ def test_a_maxabs_pooling_hands_the_gradient_to_the_pixel_it_kept_whatever_its_s
     assert np.array_equal(net.acts_grad("conv").reshape(images.shape), np.where(kept, above, 0))
 
 
+def random_pooling(seed=0, do_max=False):
+    x = {
+        "type": "pool",
+        "pool": "rand",
+        "inputs": "conv",
+        "channels": 16,
+        "sizeX": 2,
+        "stride": 2,
+        "start": 0,
+    }
+    layers = {"conv": conv("data", 1), "x": x, **TAIL}
+    return net_with(layers, {"conv": rates(), "x": {"doMax": int(do_max)}, "fc": rates()}, seed=seed)
+
+
+def test_random_pooling_draws_a_pixel_of_each_region_for_each_minibatch():
+    data, drawn = random_data([36, 1], 300, 4), []
+    for seed, position in [(0, (1, 1, 0)), (0, (1, 1, 0)), (0, (1, 2, 0)), (1, (1, 1, 0))]:
+        net = random_pooling(seed)
+        net.position = position
+        net.fprop(data)
+        images = net.acts("conv").reshape(16, 3, 2, 3, 2, 300)
+        taken = images == net.acts("x").reshape(16, 3, 1, 3, 1, 300)
+        assert taken.any(axis=(2, 4)).all()
+        np.testing.assert_allclose(taken.mean(axis=(0, 1, 3, 5)), 0.25, atol=0.01)
+        drawn.append(taken)
+    same, *others = (np.mean(drawn[0] == taken) for taken in drawn[1:])
+    assert same == 1
+    assert all(share < 0.7 for share in others)
+
+
+def test_random_pooling_hands_the_gradient_to_the_pixel_it_drew():
+    net = random_pooling()
+    net.fprop(random_data([36, 1], 3, 4), PassType.TRAIN)
+    net.bprop(PassType.TRAIN)
+    images = net.acts("conv").reshape(16, 3, 2, 3, 2, 3)
+    drawn = images == net.acts("x").reshape(16, 3, 1, 3, 1, 3)
+    above = net.acts_grad("x").reshape(16, 3, 1, 3, 1, 3)
+    assert np.array_equal(net.acts_grad("conv").reshape(images.shape), np.where(drawn, above, 0))
+
+
+def test_random_pooling_told_doMax_takes_the_largest():
+    net = random_pooling(do_max=True)
+    net.fprop(random_data([36, 1], 3, 4))
+    largest = net.acts("conv").reshape(16, 3, 2, 3, 2, 3).max(axis=(2, 4))
+    assert np.array_equal(net.acts("x").reshape(largest.shape), largest)
+
+
 def test_concatenated_features_lie_one_after_the_other():
     layers = {"a": fc("data", 3), "b": fc("data", 5), "x": {"type": "concat", "inputs": "a,b,a"}, **TAIL}
     net = net_with(layers, {"a": rates(), "b": rates(), "fc": rates()}, dims=(6, 1))

@@ -6,10 +6,12 @@ from cuda_convnet.engines.numpy_engine.convolution import ConvolutionOperations
 from cuda_convnet.engines.numpy_engine.costs import CostOperations
 from cuda_convnet.engines.numpy_engine.images import ImageOperations
 from cuda_convnet.engines.numpy_engine.matrices import MatrixOperations
+from cuda_convnet.engines.numpy_engine.multi_softmax import MultiSoftmaxOperations
 from cuda_convnet.engines.numpy_engine.neurons import NeuronOperations
 from cuda_convnet.engines.numpy_engine.normalisation import NormalisationOperations
 from cuda_convnet.engines.numpy_engine.parallel import WorkerPool
 from cuda_convnet.engines.numpy_engine.products import ProductOperations
+from cuda_convnet.engines.numpy_engine.softmax_tree import SoftmaxTreeOperations
 from cuda_convnet.engines.numpy_engine.updates import UpdateOperations
 from cuda_convnet.engines.operations import Engine
 
@@ -20,9 +22,11 @@ class NumpyEngine(
     NormalisationOperations,
     NeuronOperations,
     CostOperations,
+    MultiSoftmaxOperations,
     ImageOperations,
     MatrixOperations,
     UpdateOperations,
+    SoftmaxTreeOperations,
     Engine,
 ):
     """Executes operations with NumPy on `threads` cores (None: all this process may use).

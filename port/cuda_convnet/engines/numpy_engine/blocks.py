@@ -23,16 +23,6 @@ def flat(operation: str, array: HostArray) -> HostArray:
     return array.reshape(-1)
 
 
-def same_shapes(operation: str, **arrays: HostArray) -> None:
-    """EngineError unless all arrays have the shape of the first."""
-    (first, wanted), *others = arrays.items()
-    for name, array in others:
-        if array.shape != wanted.shape:
-            raise EngineError(
-                f"{operation}: {name} {array.shape} must have the shape of {first} {wanted.shape}"
-            )
-
-
 def spans(length: int, step: int) -> Iterator[slice]:
     """Slices of at most `step` that cover `length`."""
     return (slice(start, min(start + step, length)) for start in range(0, length, step))

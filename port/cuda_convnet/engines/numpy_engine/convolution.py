@@ -7,7 +7,7 @@ threads.
 
 from __future__ import annotations
 
-from cuda_convnet.engines.numpy_engine.geometry import (
+from cuda_convnet.engines.geometry import (
     Connections,
     Geometry,
     check_arrays,

@@ -5,23 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cuda_convnet.engines.numpy_engine.blocks import elementwise, same_shapes
+from cuda_convnet.engines.numpy_engine.blocks import elementwise
 from cuda_convnet.engines.numpy_engine.parallel import WorkerPool
 from cuda_convnet.engines.operations import HostArray
+from cuda_convnet.engines.shapes import check_cases, same_shapes
 from cuda_convnet.errors import EngineError
 
 LOG_OF_NOTHING = np.float32(-50)  # the original's logarithm of what is not positive
-
-
-def check_cases(operation: str, probs: HostArray, **others: HostArray) -> None:
-    """EngineError unless probs are (classes, images) and the others have one entry for each image."""
-    if probs.ndim != 2 or probs.shape[0] < 1:
-        raise EngineError(f"{operation}: {probs.shape} must be (classes, images), of at least one class")
-    for name, array in others.items():
-        if array.shape != (1, probs.shape[1]):
-            raise EngineError(
-                f"{operation}: {name} {array.shape} must be (1, images), images {probs.shape[1]}"
-            )
 
 
 def label_indices(operation: str, labels: HostArray, probs: HostArray) -> NDArray[np.intp]:

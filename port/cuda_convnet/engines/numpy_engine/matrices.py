@@ -4,32 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from cuda_convnet.engines.numpy_engine.blocks import BLOCK, elementwise, flat, quiet, same_shapes, spans
+from cuda_convnet.engines.numpy_engine.blocks import BLOCK, elementwise, flat, quiet, spans
 from cuda_convnet.engines.numpy_engine.parallel import WorkerPool
 from cuda_convnet.engines.numpy_engine.scaling import combine
 from cuda_convnet.engines.numpy_engine.zeros import settle_zeros
 from cuda_convnet.engines.operations import Array, HostArray
-from cuda_convnet.errors import EngineError
+from cuda_convnet.engines.shapes import (
+    check_axis,
+    check_not_empty,
+    check_reduction,
+    check_tile,
+    check_transpose,
+    check_vector,
+    same_shapes,
+)
 
 LONG = 1 << 18
 """Entries from which on a reduction is worth the waking of other cores; also the longest piece of a row."""
-
-
-def check_axis(operation: str, matrix: HostArray, axis: int) -> None:
-    if matrix.ndim != 2 or axis not in (0, 1):
-        raise EngineError(
-            f"{operation}: a matrix of two dimensions and axis 0 or 1, not {matrix.shape} and {axis}"
-        )
-
-
-def as_vector(operation: str, matrix: HostArray, vec: HostArray, entries_of: int) -> HostArray:
-    """vec as one line; EngineError unless it has as many entries as axis `entries_of` of the matrix."""
-    if vec.size != matrix.shape[entries_of]:
-        what = "row" if entries_of == 0 else "column"
-        raise EngineError(
-            f"{operation}: the vector {vec.shape} must have one entry for each {what} of {matrix.shape}"
-        )
-    return flat(operation, vec)
 
 
 class MatrixOperations:
@@ -124,7 +115,8 @@ class MatrixOperations:
     ) -> None:
         check_axis(operation, matrix, axis)
         same_shapes(operation, matrix=matrix, result=result)
-        line = as_vector(operation, matrix, vec, axis)
+        check_vector(operation, matrix, vec, axis)
+        line = flat(operation, vec)
         rows, columns = matrix.shape
         flat(operation, matrix)
         flat(operation, result)
@@ -142,11 +134,8 @@ class MatrixOperations:
 
     def _reduce(self, operation: str, function: np.ufunc, matrix: HostArray, axis: int) -> HostArray:
         """One number for each column (axis 0) or row (axis 1); long rows in pieces, and then the pieces."""
-        check_axis(operation, matrix, axis)
         flat(operation, matrix)
         rows, columns = matrix.shape
-        if matrix.shape[axis] == 0:
-            raise EngineError(f"{operation}: along axis {axis} of {matrix.shape} there is nothing")
         if axis == 0:
             result = np.empty(columns, np.float32)
 
@@ -176,16 +165,16 @@ class MatrixOperations:
         scale_this: float = 0.0,
         scale_sum: float = 1.0,
     ) -> None:
-        check_axis("matrix_add_sum", matrix, axis)
-        line = as_vector("matrix_add_sum", matrix, vec, 1 - axis)
+        check_reduction("matrix_add_sum", matrix, vec, axis)
+        line = flat("matrix_add_sum", vec)
         if axis == 1 and matrix.shape[1] == 1:  # the original copies, and ignores both scales
             np.copyto(line, matrix[:, 0])
         else:
             combine(line, self._reduce("matrix_add_sum", np.add, matrix, axis), scale_this, scale_sum)
 
     def matrix_sum(self, matrix: HostArray, result: HostArray, *, axis: int) -> None:
-        check_axis("matrix_sum", matrix, axis)
-        line = as_vector("matrix_sum", matrix, result, 1 - axis)
+        check_reduction("matrix_sum", matrix, result, axis)
+        line = flat("matrix_sum", result)
         np.copyto(line, self._reduce("matrix_sum", np.add, matrix, axis))
 
     def matrix_max(self, matrix: HostArray, result: HostArray, *, axis: int) -> None:
@@ -197,8 +186,8 @@ class MatrixOperations:
     def _extreme(
         self, operation: str, function: np.ufunc, matrix: HostArray, result: HostArray, axis: int
     ) -> None:
-        check_axis(operation, matrix, axis)
-        line = as_vector(operation, matrix, result, 1 - axis)
+        check_reduction(operation, matrix, result, axis)
+        line = flat(operation, result)
         np.copyto(line, self._reduce(operation, function, matrix, axis))
         settle_zeros(matrix, line, axis, largest=function is np.maximum)
 
@@ -212,8 +201,7 @@ class MatrixOperations:
         return self._total("matrix_total_min", np.minimum, matrix)
 
     def _total(self, operation: str, function: np.ufunc, matrix: HostArray) -> float:
-        if matrix.size == 0:
-            raise EngineError(f"{operation}: there is nothing in {matrix.shape}")
+        check_not_empty(operation, matrix)
         return float(self._reduce(operation, function, flat(operation, matrix)[None, :], 1)[0])
 
     def matrix_dot(self, a: HostArray, b: HostArray) -> float:
@@ -229,10 +217,7 @@ class MatrixOperations:
         return float(np.sum(np.array(parts, np.float32)))
 
     def matrix_transpose(self, matrix: HostArray, result: HostArray) -> None:
-        if matrix.ndim != 2 or result.shape != matrix.shape[::-1]:
-            raise EngineError(
-                f"matrix_transpose: the transpose of {matrix.shape} does not fit into {result.shape}"
-            )
+        check_transpose("matrix_transpose", matrix, result)
         tiles = [(y, x) for y in spans(matrix.shape[0], 256) for x in spans(matrix.shape[1], 256)]
 
         def work(tile: tuple[slice, slice]) -> None:
@@ -240,3 +225,8 @@ class MatrixOperations:
             np.copyto(result[x, y], matrix[y, x].T)
 
         self.pool.map(work, tiles, small=matrix.size < LONG)
+
+    def matrix_tile(self, matrix: HostArray, result: HostArray) -> None:
+        check_tile("matrix_tile", matrix, result)
+        (height, width), (down, across) = matrix.shape, np.floor_divide(result.shape, matrix.shape)
+        np.copyto(result.reshape(down, height, across, width), matrix[None, :, None, :])

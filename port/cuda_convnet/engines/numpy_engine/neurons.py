@@ -7,10 +7,11 @@ from typing import TypeAlias
 
 import numpy as np
 
-from cuda_convnet.engines.numpy_engine.blocks import elementwise, mask_scratch, same_shapes
+from cuda_convnet.engines.neurons import declared, read_by_grad
+from cuda_convnet.engines.numpy_engine.blocks import elementwise, mask_scratch
 from cuda_convnet.engines.numpy_engine.parallel import WorkerPool
-from cuda_convnet.engines.operations import NEURONS, HostArray, Neuron
-from cuda_convnet.errors import EngineError
+from cuda_convnet.engines.operations import HostArray
+from cuda_convnet.engines.shapes import same_shapes
 
 Params: TypeAlias = Sequence[float]
 Acts: TypeAlias = Callable[[WorkerPool, HostArray, HostArray, Params], None]
@@ -205,24 +206,13 @@ FUNCTIONS: dict[str, tuple[Acts, Grad]] = {
 }
 
 
-def _declared(operation: str, type: str, params: Params) -> Neuron:
-    """The neuron of that type; EngineError if there is none or its parameters are others."""
-    if type not in NEURONS:
-        raise EngineError(f"{operation}: there is no neuron '{type}'; there are {', '.join(NEURONS)}")
-    neuron = NEURONS[type]
-    if len(params) != len(neuron.params):
-        wanted = f"parameters {', '.join(neuron.params)}" if neuron.params else "no parameters"
-        raise EngineError(f"{operation}: neuron '{type}' takes {wanted}, not {tuple(params)}")
-    return neuron
-
-
 class NeuronOperations:
     """The neurons of the NumPy engine; the engine supplies `pool`."""
 
     pool: WorkerPool
 
     def neuron(self, inputs: HostArray, acts: HostArray, *, type: str, params: Params = ()) -> None:
-        _declared("neuron", type, params)
+        declared("neuron", type, params)
         same_shapes("neuron", inputs=inputs, acts=acts)
         function = FUNCTIONS[type][0]
         elementwise(self.pool, "neuron", lambda x, y: function(self.pool, x, y, params), inputs, acts)
@@ -238,9 +228,8 @@ class NeuronOperations:
         params: Params = (),
         add: bool = False,
     ) -> None:
-        reads = _declared("neuron_grad", type, params).reads
-        read = {"inputs": inputs, "acts": acts, "": acts_grad}[reads]
-        same_shapes("neuron_grad", acts_grad=acts_grad, targets=targets, **({reads: read} if reads else {}))
+        neuron = declared("neuron_grad", type, params)
+        read = read_by_grad(neuron, acts_grad=acts_grad, inputs=inputs, acts=acts, targets=targets)
         gradient = FUNCTIONS[type][1]
 
         def work(grad: HostArray, seen: HostArray, target: HostArray) -> None:

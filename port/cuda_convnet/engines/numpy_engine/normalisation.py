@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from cuda_convnet.engines.numpy_engine.blocks import flat, quiet, same_shapes, spans
+from cuda_convnet.engines.normalisation import check_across_maps, check_within_maps, undo_scales
+from cuda_convnet.engines.numpy_engine.blocks import flat, quiet, spans
 from cuda_convnet.engines.numpy_engine.fma import combine_exactly
 from cuda_convnet.engines.numpy_engine.pooling import PoolingOperations
 from cuda_convnet.engines.operations import HostArray
-from cuda_convnet.errors import EngineError
 
 BLOCK = 1 << 18
 """Entries of a block: measured, from 2**14 to 2**19, as the fastest that still fits a second-level cache."""
@@ -67,11 +67,9 @@ class NormalisationOperations(PoolingOperations):
 
     # --- across maps: blocks of all channels at some pixels ---
 
-    def _across(self, work: Callable[..., None], operation: str, size_x: int, *arrays: HostArray) -> None:
+    def _across(self, work: Callable[..., None], operation: str, *arrays: HostArray) -> None:
         """Call `work` with blocks (channels, some pixels and images) of the arrays."""
         channels = arrays[0].shape[0]
-        if not 0 < size_x <= channels:
-            raise EngineError(f"{operation}: size_x {size_x} must be between 1 and the {channels} channels")
         planes = [flat(operation, array).reshape(channels, -1) for array in arrays]
         width = planes[0].shape[1]
         step = max(64, BLOCK // channels)
@@ -99,7 +97,7 @@ class NormalisationOperations(PoolingOperations):
         blocked: bool = False,
     ) -> None:
         operation = "response_norm_cross_map"
-        same_shapes(operation, images=images, denoms=denoms, targets=targets)
+        check_across_maps(operation, size_x, images=images, denoms=denoms, targets=targets)
 
         def work(image: HostArray, denom: HostArray, target: HostArray) -> None:
             squares, total = self._scratch(image, "factor", "total")
@@ -110,7 +108,7 @@ class NormalisationOperations(PoolingOperations):
             raise_to(power, denom, squares, total)
             np.divide(image, squares, out=target)
 
-        self._across(work, operation, size_x, images, denoms, targets)
+        self._across(work, operation, images, denoms, targets)
 
     @staticmethod
     def _sum_channels(offsets: range, size_x: int, blocked: bool, values: HostArray, out: HostArray) -> None:
@@ -135,7 +133,14 @@ class NormalisationOperations(PoolingOperations):
         scale_output: float = 1.0,
     ) -> None:
         operation = "response_norm_cross_map_undo"
-        same_shapes(operation, images=images, out_grads=out_grads, denoms=denoms, acts=acts, targets=targets)
+        arrays = {
+            "images": images,
+            "out_grads": out_grads,
+            "denoms": denoms,
+            "acts": acts,
+            "targets": targets,
+        }
+        check_across_maps(operation, size_x, **arrays)
 
         def work(
             grad: HostArray, denom: HostArray, image: HostArray, act: HostArray, target: HostArray
@@ -147,7 +152,7 @@ class NormalisationOperations(PoolingOperations):
             np.multiply(total, -2 * scale * power, out=total)
             self._finish_undo(grad, denom, image, total, factor, target, power, scale_targets, scale_output)
 
-        self._across(work, operation, size_x, out_grads, denoms, images, acts, targets)
+        self._across(work, operation, out_grads, denoms, images, acts, targets)
 
     def _finish_undo(
         self,
@@ -188,7 +193,7 @@ class NormalisationOperations(PoolingOperations):
         scale_output: float = 1.0,
     ) -> None:
         operation = "response_norm_cross_map_undo_v2"
-        same_shapes(operation, images=images, out_grads=out_grads, acts=acts, targets=targets)
+        check_across_maps(operation, size_x, images=images, out_grads=out_grads, acts=acts, targets=targets)
 
         def work(grad: HostArray, image: HostArray, act: HostArray, target: HostArray) -> None:
             factor, total, denom, spare = self._scratch(image, "factor", "total", "denom", "spare")
@@ -209,14 +214,12 @@ class NormalisationOperations(PoolingOperations):
             np.add(total, factor, out=total)
             combine_exactly(target, total, scale_targets, scale_output)
 
-        self._across(work, operation, size_x, out_grads, images, acts, targets)
+        self._across(work, operation, out_grads, images, acts, targets)
 
     # --- within a map: blocks of some images of one map ---
 
-    def _within(self, work: Callable[..., None], operation: str, size_x: int, *arrays: HostArray) -> None:
+    def _within(self, work: Callable[..., None], operation: str, *arrays: HostArray) -> None:
         """Call `work` with blocks (y, x, some images) of each map of the arrays."""
-        if size_x < 1:
-            raise EngineError(f"{operation}: size_x {size_x} must be at least 1")
         for array in arrays:
             flat(operation, array)
         channels, *pixels, count = arrays[0].shape
@@ -260,7 +263,7 @@ class NormalisationOperations(PoolingOperations):
         scale: float,
         power: float,
     ) -> None:
-        same_shapes("response_norm", images=images, denoms=denoms, targets=targets)
+        check_within_maps("response_norm", size_x, images=images, denoms=denoms, targets=targets)
         call = {"size_x": size_x, "scale": scale, "power": power}
 
         def work(image: HostArray, denom: HostArray, target: HostArray) -> None:
@@ -268,7 +271,7 @@ class NormalisationOperations(PoolingOperations):
             np.square(image, out=squares)
             self._denoms_and_acts(squares, image, denom, target, call)
 
-        self._within(work, "response_norm", size_x, images, denoms, targets)
+        self._within(work, "response_norm", images, denoms, targets)
 
     def contrast_norm(
         self,
@@ -281,7 +284,8 @@ class NormalisationOperations(PoolingOperations):
         scale: float,
         power: float,
     ) -> None:
-        same_shapes("contrast_norm", images=images, mean_diffs=mean_diffs, denoms=denoms, targets=targets)
+        arrays = {"images": images, "mean_diffs": mean_diffs, "denoms": denoms, "targets": targets}
+        check_within_maps("contrast_norm", size_x, **arrays)
         call = {"size_x": size_x, "scale": scale, "power": power}
         self.pool_avg(images, mean_diffs, size_x=size_x, start=-(size_x // 2), stride=1)
 
@@ -291,7 +295,7 @@ class NormalisationOperations(PoolingOperations):
             np.square(mean_diff, out=squares)
             self._denoms_and_acts(squares, image, denom, target, call)
 
-        self._within(work, "contrast_norm", size_x, images, mean_diffs, denoms, targets)
+        self._within(work, "contrast_norm", images, mean_diffs, denoms, targets)
 
     def response_norm_undo(
         self,
@@ -308,9 +312,15 @@ class NormalisationOperations(PoolingOperations):
         scale_output: float = 1.0,
     ) -> None:
         operation = "response_norm_undo"
-        same_shapes(operation, images=images, out_grads=out_grads, denoms=denoms, acts=acts, targets=targets)
-        if size_x >= 6 and images.shape[0] % 4 == 0:  # the original's inverted flag: it overwrites
-            scale_targets, scale_output = 0.0, 1.0
+        arrays = {
+            "images": images,
+            "out_grads": out_grads,
+            "denoms": denoms,
+            "acts": acts,
+            "targets": targets,
+        }
+        check_within_maps(operation, size_x, **arrays)
+        scale_targets, scale_output = undo_scales(images.shape[0], size_x, scale_targets, scale_output)
 
         def work(
             grad: HostArray, denom: HostArray, image: HostArray, act: HostArray, target: HostArray
@@ -322,7 +332,7 @@ class NormalisationOperations(PoolingOperations):
             np.multiply(total, -2 * scale * power, out=total)
             self._finish_undo(grad, denom, image, total, factor, target, power, scale_targets, scale_output)
 
-        self._within(work, operation, size_x, out_grads, denoms, images, acts, targets)
+        self._within(work, operation, out_grads, denoms, images, acts, targets)
 
     def contrast_norm_undo(
         self,

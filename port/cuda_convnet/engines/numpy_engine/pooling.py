@@ -1,4 +1,4 @@
-"""Max, maxabs and average pooling, and their gradients.
+"""Max, maxabs, average and random pooling, and their gradients.
 
 Every pixel or region adds and compares in the original's order, so that all but pool_avg_undo (whose
 original fuses its products) are equal to it in every bit.
@@ -7,16 +7,18 @@ original fuses its products) are equal to it in every bit.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 
-from cuda_convnet.engines.numpy_engine.blocks import flat, mask_scratch, quiet, same_shapes, spans
+from cuda_convnet.engines.numpy_engine.blocks import flat, mask_scratch, quiet, spans
 from cuda_convnet.engines.numpy_engine.fma import combine_exactly
 from cuda_convnet.engines.numpy_engine.parallel import WorkerPool
+from cuda_convnet.engines.numpy_engine.updates import random_words
 from cuda_convnet.engines.operations import HostArray
-from cuda_convnet.errors import EngineError
+from cuda_convnet.engines.regions import Line, Regions
+from cuda_convnet.engines.shapes import same_shapes
 
 LOWEST = np.float32(-2e38)  # from which the original's maxima start
 SMALL = 1 << 16  # entries that are not worth the waking of other cores
@@ -26,74 +28,13 @@ GROUP = 1 << 16  # entries of a group of small channels, which are worked on tog
 Place: TypeAlias = tuple[slice, slice, slice]  # of channels, rows and columns
 
 
-@dataclass(frozen=True)
-class Line:
-    """Regions along one direction: region o covers `size` pixels from start + o * stride, clipped."""
-
-    pixels: int
-    regions: int
-    size: int
-    start: int
-    stride: int
-
-    def seen(self, offset: int) -> tuple[slice, slice]:
-        """The regions whose pixel at `offset` lies in the image, and these pixels."""
-        first = max(0, -((self.start + offset) // self.stride))
-        last = min(self.regions, (self.pixels - 1 - self.start - offset) // self.stride + 1)
-        if last <= first:
-            return slice(0, 0), slice(0, 0)
-        pixel = self.start + offset + first * self.stride
-        return slice(first, last), slice(pixel, pixel + (last - first - 1) * self.stride + 1, self.stride)
-
-    def clipped(self, region: int) -> tuple[int, int]:
-        """The first pixel of a region and the one after its last."""
-        start = self.start + region * self.stride
-        return max(0, start), min(self.pixels, start + self.size)
-
-    def lengths(self) -> HostArray:
-        """How many pixels each region has."""
-        ends = [self.clipped(region) for region in range(self.regions)]
-        return np.array([end - start for start, end in ends], np.float32)
-
-
-@dataclass(frozen=True)
-class Regions:
-    """The regions of a pooling, checked against its arrays; `y` and `x` are the two directions."""
-
-    y: Line
-    x: Line
-
-    @classmethod
-    def of(
-        cls, operation: str, images: HostArray, pooled: HostArray, *, size_x: int, start: int, stride: int
-    ) -> Regions:
-        """images (channels, y, x, N) and pooled (channels, regions_y, regions_x, N);
-
-        EngineError if they do not fit.
-        """
-        flat(operation, images)
-        flat(operation, pooled)
-        if images.ndim != 4 or pooled.ndim != 4 or images.shape[::3] != pooled.shape[::3]:
-            raise EngineError(
-                f"{operation}: images {images.shape} and regions {pooled.shape} must be (channels, y, x, "
-                "images) with the same channels and images"
-            )
-        if size_x < 1 or stride < 1:
-            raise EngineError(f"{operation}: size_x {size_x} and stride {stride} must be at least 1")
-        lines = [Line(images.shape[axis], pooled.shape[axis], size_x, start, stride) for axis in (1, 2)]
-        for line in lines:
-            if line.regions and (start + size_x <= 0 or start + (line.regions - 1) * stride >= line.pixels):
-                fit = max(0, -(-(line.pixels - start) // stride))
-                raise EngineError(
-                    f"{operation}: of {line.regions} regions of {size_x} pixels from {start} on, every "
-                    f"{stride}, some lie outside the {line.pixels} pixels; {fit} would fit"
-                )
-        return cls(*lines)
-
-    def within(self, first: int, last: int) -> Regions:
-        """The regions of rows `first` to `last` alone."""
-        y = self.y
-        return Regions(replace(y, regions=last - first, start=y.start + first * y.stride), self.x)
+def regions_of(
+    operation: str, images: HostArray, pooled: HostArray, *, size_x: int, start: int, stride: int
+) -> Regions:
+    """Regions.of arrays in C order."""
+    flat(operation, images)
+    flat(operation, pooled)
+    return Regions.of(operation, images, pooled, size_x=size_x, start=start, stride=stride)
 
 
 class PoolingOperations:
@@ -104,7 +45,7 @@ class PoolingOperations:
     def pool_max(
         self, images: HostArray, targets: HostArray, *, size_x: int, start: int, stride: int
     ) -> None:
-        regions = Regions.of("pool_max", images, targets, size_x=size_x, start=start, stride=stride)
+        regions = regions_of("pool_max", images, targets, size_x=size_x, start=start, stride=stride)
 
         def work(channels: slice, first: int, last: int) -> None:
             source, target = images[channels], targets[channels, first:last]
@@ -131,7 +72,7 @@ class PoolingOperations:
     def pool_maxabs(
         self, images: HostArray, targets: HostArray, *, size_x: int, start: int, stride: int
     ) -> None:
-        regions = Regions.of("pool_maxabs", images, targets, size_x=size_x, start=start, stride=stride)
+        regions = regions_of("pool_maxabs", images, targets, size_x=size_x, start=start, stride=stride)
 
         def combine(target: HostArray, pixels: HostArray) -> None:
             np.copyto(target, pixels, where=~(np.abs(target) > np.abs(pixels)))
@@ -141,13 +82,42 @@ class PoolingOperations:
     def pool_avg(
         self, images: HostArray, targets: HostArray, *, size_x: int, start: int, stride: int
     ) -> None:
-        regions = Regions.of("pool_avg", images, targets, size_x=size_x, start=start, stride=stride)
+        regions = regions_of("pool_avg", images, targets, size_x=size_x, start=start, stride=stride)
         area = regions.y.lengths()[:, None, None] * regions.x.lengths()[:, None]
 
         def combine(target: HostArray, pixels: HostArray) -> None:
             np.add(target, pixels, out=target)
 
         self._in_raster_order(combine, regions, images, targets, area)
+
+    def pool_rand(
+        self,
+        images: HostArray,
+        targets: HostArray,
+        *,
+        size_x: int,
+        start: int,
+        stride: int,
+        key: tuple[int, int],
+        counter: int,
+    ) -> None:
+        regions = regions_of("pool_rand", images, targets, size_x=size_x, start=start, stride=stride)
+        rows, columns = (
+            np.array([line.clipped(region) for region in range(line.regions)], np.int64).reshape(-1, 2)
+            for line in (regions.y, regions.x)
+        )
+        first_y, first_x = rows[:, 0, None, None], columns[:, 0, None]
+        width = columns[:, 1, None] - first_x
+        pixels = (rows[:, 1, None, None] - first_y) * width
+        words = random_words(targets.size, key, counter).reshape(targets.shape)
+        cases = np.arange(images.shape[3])
+
+        def work(channel: int) -> None:
+            taken = words[channel].astype(np.int64) * pixels >> 32
+            y, x = np.divmod(taken, width)
+            targets[channel] = images[channel][first_y + y, first_x + x, cases]
+
+        self.pool.map(work, range(len(images)), small=targets.size <= SMALL)
 
     def _in_raster_order(
         self,
@@ -202,7 +172,7 @@ class PoolingOperations:
     ) -> None:
         same_shapes("pool_max_undo", max_acts=max_acts, max_grads=max_grads)
         same_shapes("pool_max_undo", images=images, targets=targets)
-        regions = Regions.of("pool_max_undo", images, max_acts, size_x=size_x, start=start, stride=stride)
+        regions = regions_of("pool_max_undo", images, max_acts, size_x=size_x, start=start, stride=stride)
 
         def add(seen: Place, out: Place, total: HostArray) -> None:
             grads = max_grads[out]
@@ -225,7 +195,7 @@ class PoolingOperations:
         scale_targets: float = 0.0,
         scale_output: float = 1.0,
     ) -> None:
-        regions = Regions.of("pool_avg_undo", targets, avg_grads, size_x=size_x, start=start, stride=stride)
+        regions = regions_of("pool_avg_undo", targets, avg_grads, size_x=size_x, start=start, stride=stride)
         inverse = 1 / (regions.y.lengths()[:, None, None] * regions.x.lengths()[:, None])
 
         def add(seen: Place, out: Place, total: HostArray) -> None:

@@ -8,7 +8,7 @@ from cuda_convnet.engines.numpy_engine.panels import ceil_div, spans
 from cuda_convnet.engines.numpy_engine.parallel import WorkerPool
 from cuda_convnet.engines.numpy_engine.scaling import combine
 from cuda_convnet.engines.operations import Array
-from cuda_convnet.errors import EngineError
+from cuda_convnet.engines.shapes import check_product
 
 MOST_ROWS, LEAST_ROWS = 256, 64  # of one block of the result
 MOST_COLUMNS = 512
@@ -37,16 +37,8 @@ class ProductOperations:
         With scale_this == 0 result is not read. Raises EngineError for shapes that do not fit
         (cuda-convnet:src/nvmatrix/nvmatrix.cu, addProduct).
         """
+        check_product("matrix_add_product", a, b, result, trans_a=trans_a, trans_b=trans_b)
         left, right = (a.T if trans_a else a), (b.T if trans_b else b)
-        if any(matrix.ndim != 2 or matrix.dtype != np.float32 for matrix in (a, b, result)):
-            kinds = ", ".join(f"{matrix.dtype} {matrix.shape}" for matrix in (a, b, result))
-            raise EngineError(
-                f"matrix_add_product: a, b and result are {kinds}; they must be float32 matrices"
-            )
-        if left.shape[1] != right.shape[0] or result.shape != (left.shape[0], right.shape[1]):
-            raise EngineError(
-                f"matrix_add_product: {left.shape} times {right.shape} does not make {result.shape}"
-            )
         (rows, inner), columns = left.shape, right.shape[1]
         straight = scale_this == 0 and scale_ab == 1
 

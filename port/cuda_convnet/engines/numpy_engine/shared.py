@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cuda_convnet.engines.geometry import Connections, Geometry
 from cuda_convnet.engines.numpy_engine.correlation import correlate
-from cuda_convnet.engines.numpy_engine.geometry import Connections, Geometry
 from cuda_convnet.engines.numpy_engine.panels import Window, ceil_div, inside
 from cuda_convnet.engines.numpy_engine.parallel import WorkerPool
 from cuda_convnet.engines.numpy_engine.scaling import combine

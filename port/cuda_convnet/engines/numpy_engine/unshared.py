@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cuda_convnet.engines.numpy_engine.geometry import Connections, Geometry
+from cuda_convnet.engines.geometry import Connections, Geometry
 from cuda_convnet.engines.numpy_engine.panels import ceil_div, inside, sample, spans
 from cuda_convnet.engines.numpy_engine.parallel import WorkerPool
 from cuda_convnet.engines.numpy_engine.scaling import combine, scale_in_place

@@ -7,10 +7,11 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from cuda_convnet.engines.numpy_engine.blocks import elementwise, flat, same_shapes
+from cuda_convnet.engines.images import check_local_weights
+from cuda_convnet.engines.numpy_engine.blocks import elementwise, flat
 from cuda_convnet.engines.numpy_engine.parallel import WorkerPool
 from cuda_convnet.engines.operations import HostArray
-from cuda_convnet.errors import EngineError
+from cuda_convnet.engines.shapes import same_shapes
 
 
 def random_words(count: int, key: tuple[int, int], counter: int) -> NDArray[np.uint32]:
@@ -47,10 +48,7 @@ class UpdateOperations:
     @np.errstate(all="ignore")
     def normalize_local_weights(self, weights: HostArray, *, norm: float) -> None:
         flat("normalize_local_weights", weights)
-        if weights.ndim < 3:
-            raise EngineError(f"normalize_local_weights: {weights.shape} must be (modules, ..., filters)")
-        modules, filters = weights.shape[0], weights.shape[-1]
-        columns = weights.reshape(modules, -1, filters)
+        columns = weights.reshape(check_local_weights("normalize_local_weights", weights))
         lengths = np.sqrt(np.square(columns).sum(axis=1, keepdims=True))
         columns *= np.where(lengths > norm, norm / lengths, np.float32(1))
 

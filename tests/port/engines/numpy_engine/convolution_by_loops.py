@@ -136,7 +136,7 @@ class Arrays:
 
 
 def assert_close(result, exact, rounding=4e-6):
-    """Within `rounding` of the largest exact value, or of 1, the size of the products that may cancel in it."""
+    """Within `rounding` of the largest exact value, or of 1, the size of products that may cancel in it."""
     assert result.shape == exact.shape
     assert np.isfinite(result).all()
     np.testing.assert_allclose(result, exact, rtol=0, atol=rounding * max(1, np.abs(exact).max()))

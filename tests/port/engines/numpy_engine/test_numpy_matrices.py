@@ -154,6 +154,13 @@ def test_transposing(engine, shape):
     assert_same_bits(result, matrix.T)
 
 
+@pytest.mark.parametrize("times", [(1, 1), (3, 1), (2, 5)])
+def test_tiling(engine, times):
+    matrix, result = random(1, 4, 6), unread(4 * times[0], 6 * times[1])
+    engine.matrix_tile(matrix, result)
+    assert_same_bits(result, np.tile(matrix, times))
+
+
 def test_a_transpose_needs_room(engine):
     with pytest.raises(EngineError, match="does not fit"):
         engine.matrix_transpose(random(1, 2, 3), unread(2, 3))

@@ -38,7 +38,8 @@ def inputs_for(type, *shape):
 
 
 def bound(type, output, **arguments):
-    return NEURONS[type].bounds[output].at({"type": type, "params": PARAMS.get(type, ())} | arguments)
+    call = {"type": type, "params": PARAMS.get(type, ())} | arguments
+    return NEURONS[type].bounds["numpy"][output].at(call)
 
 
 def test_every_declared_neuron_has_a_formula_here():

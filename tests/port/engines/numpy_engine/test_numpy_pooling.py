@@ -157,3 +157,18 @@ def test_gradients_of_another_shape_than_the_acts_are_refused(engine):
 def test_arrays_with_gaps_in_memory_are_refused(engine):
     with pytest.raises(EngineError, match="contiguous"):
         engine.pool_max(random(0, 2, 5, 5, 8)[..., ::2], unread(2, 2, 2, 4), size_x=3, start=0, stride=2)
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_random_pooling_takes_the_pixel_that_a_word_of_the_stream_names(engine, geometry):
+    channels, height, width, count, out, size, start, stride = geometry
+    images, targets, counter = random(1, channels, height, width, count), unread(channels, out, out, count), 7
+    engine.pool_rand(
+        images, targets, size_x=size, start=start, stride=stride, key=(145, 2012), counter=counter
+    )
+    raw = np.random.Philox(key=np.array((145, 2012), np.uint64), counter=counter).random_raw(targets.size)
+    words = [half for word in raw.tolist() for half in (word & 0xFFFFFFFF, word >> 32)]
+    rows, columns = (regions(n, out, size, start, stride) for n in (height, width))
+    for i, (c, oy, ox, n) in enumerate(np.ndindex(*targets.shape)):
+        pixels = [images[c, y, x, n] for y in rows[oy] for x in columns[ox]]
+        assert targets[c, oy, ox, n] == pixels[words[i] * len(pixels) // 2**32]

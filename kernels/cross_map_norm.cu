@@ -1,0 +1,54 @@
+// Local response normalisation across maps: each pixel of a map is divided by those of its neighbours among the
+// maps.
+//
+//   denoms  = minDiv + scale * (sum of images**2 over the window of maps, at one pixel)
+//   targets = images * denoms**-power
+//
+// All arrays (numFilters, imgPixels, numImages). The window of map f is [f - sizeF/2, f - sizeF/2 + sizeF), or if
+// `blocked` the group of sizeF maps that f belongs to, clipped to the maps there are. The sum starts at 0 and takes
+// its maps in ascending order, by fmaf.
+//
+// A block has one pixel, of B_X * imgsPerThread images and B_Y maps; threadIdx.x is the image, threadIdx.y the
+// map. blockIdx.x counts, from the fastest: blocks of images, pixels, blocks of maps.
+//
+// Answers to cuda-convnet:src/cudaconv2/conv_util.cu: kFCNorm; minDiv is cuda-convnet2's and the 2012 release's.
+
+#include "common.cuh"
+
+template <int B_Y, int B_X, int imgsPerThread, bool checkCaseBounds, bool blocked>
+__device__ void crossMapNorm(const float* images, float* denoms, float* targets, const int numFilters,
+                             const int imgPixels, const int numImages, const int sizeF, const float scale,
+                             const float power, const float minDiv) {
+    const int numImgBlocks = divUp(numImages, B_X * imgsPerThread);
+    const int place = blockIdx.x / numImgBlocks;
+    const int img = blockIdx.x % numImgBlocks * (B_X * imgsPerThread) + threadIdx.x;
+    const int filter = place / imgPixels * B_Y + threadIdx.y;
+    if (filter >= numFilters) {
+        return;
+    }
+    const int first = blocked ? filter / sizeF * sizeF : filter - sizeF / 2;
+    const int start = max(0, first), end = min(numFilters, first + sizeF);
+    const size_t pixel = size_t(place % imgPixels) * numImages + img;
+    const int map = imgPixels * numImages;
+    const float* const squared = images + pixel;
+
+    float sums[imgsPerThread] = {};
+    for (int f = start; f < end; f++) {
+        #pragma unroll
+        for (int i = 0; i < imgsPerThread; i++) {
+            if (!checkCaseBounds || img + i * B_X < numImages) {
+                const float value = squared[f * map + i * B_X];
+                sums[i] = fmaf(value, value, sums[i]);
+            }
+        }
+    }
+    #pragma unroll
+    for (int i = 0; i < imgsPerThread; i++) {
+        if (!checkCaseBounds || img + i * B_X < numImages) {
+            const size_t at = pixel + filter * map + i * B_X;
+            const float denom = fmaf(scale, sums[i], minDiv);
+            denoms[at] = denom;
+            targets[at] = images[at] * powf(denom, -power);
+        }
+    }
+}

@@ -1,0 +1,19 @@
+// The terms that the gradients of response normalisation sum:
+//
+//   factors = scale * outGrads * acts / denoms,   scale = -2 * the operation's scale * its power
+//
+// Any arrays of equal sizes. A grid of one line of blocks of B_X threads, each of which takes entries a whole grid
+// apart.
+//
+// Answers to cuda-convnet:src/cudaconv2/conv_util.cu: kRNormUndoPrelims, which writes them over acts.
+
+#include "common.cuh"
+
+template <int B_X>
+__device__ void normFactors(const float* outGrads, const float* denoms, const float* acts, float* factors,
+                            const unsigned long long count, const float scale) {
+    const size_t threads = size_t(gridDim.x) * B_X;
+    for (size_t e = size_t(blockIdx.x) * B_X + threadIdx.x; e < count; e += threads) {
+        factors[e] = scale * outGrads[e] * acts[e] / denoms[e];
+    }
+}

@@ -1,0 +1,32 @@
+"""The arrays of a KernelEngine: its device's."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cuda_convnet.engines.kernel_engine.device import Device
+from cuda_convnet.engines.operations import Array, HostArray
+from cuda_convnet.errors import EngineError
+
+
+class MemoryOperations:
+    """Memory of a KernelEngine, which supplies `device`."""
+
+    device: Device
+
+    def empty(self, shape: tuple[int, ...]) -> Array:
+        return self.device.empty(shape)
+
+    def zeros(self, shape: tuple[int, ...]) -> Array:
+        return self.device.zeros(shape)
+
+    def from_host(self, array: HostArray) -> Array:
+        return self.device.from_host(np.asarray(array))
+
+    def to_host(self, array: Array) -> HostArray:
+        return self.device.to_host(array)
+
+    def copy(self, source: Array, targets: Array) -> None:
+        if source.shape != targets.shape:
+            raise EngineError(f"copy: targets {targets.shape} must have the shape of source {source.shape}")
+        self.device.copy(source, targets)

@@ -1,0 +1,102 @@
+"""Which kernels are used: by archived operations and networks, by experiments, by layers in none of these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import h5py
+import numpy as np
+
+from alexnet2012 import experiments, measure, records
+from alexnet2012.fidelity.archive import Archive, open_archive
+from alexnet2012.fidelity.archived_net import read_spec
+from alexnet2012.fidelity.ops import replay_ops
+from cuda_convnet.config import NetworkSpec, read_network
+from cuda_convnet.config.specs import WeightLayerSpec
+from cuda_convnet.engines import get_engine
+from cuda_convnet.engines.kernel_engine import KernelEngine
+from cuda_convnet.engines.kernel_engine.recording import Instance, RecordingDevice
+from cuda_convnet.engines.operations import Engine
+from cuda_convnet.errors import EngineError
+from cuda_convnet.network import ConvNet, PassType
+
+MINIBATCH = 128
+FEW_IMAGES = 16
+"""Of the archived passes of run 145."""
+
+
+def used_kernels() -> list[Instance]:
+    """Every kernel, with its types of arguments, that these launch, each once."""
+    device = RecordingDevice()
+    engine = KernelEngine(device)
+    for path in records.activation_archives():
+        with open_archive(path) as archive:
+            if archive.kind == "ops":
+                replay_all(archive, engine)
+            for spec in archived_networks(archive):
+                run_all_passes(spec, engine, MINIBATCH)
+    for name in experiments.names():
+        folder = experiments.path(name)
+        spec = read_network(folder / "layers.cfg", folder / "params.cfg")
+        run_all_passes(spec, engine, MINIBATCH)
+        run_all_passes(spec, engine, FEW_IMAGES)
+    call_rare_operations(engine)
+    return device.instances
+
+
+def replay_all(archive: Archive, engine: Engine) -> None:
+    """Every archived operation. Raises EngineError where the engine does not take one."""
+    for case in replay_ops(archive, engine):
+        if case.problem:
+            raise EngineError(f"{archive.name} {case.op}/{case.case}: {case.problem}")
+
+
+def call_rare_operations(engine: Engine) -> None:
+    """The operations of the release's rarer layers, parameters and costs."""
+    a, b, c, d = (engine.zeros((10, MINIBATCH)) for _ in range(4))
+    row = engine.zeros((1, MINIBATCH))
+    engine.super_update(a, b, c, d, eps=0.1, mom=0.9, super_eps=0.01)
+    engine.constrain_ball(a, norm=1.0)
+    engine.constrain_contrast(a, norm_min=0.5, norm_max=1.0)
+    engine.matrix_tile(row, a)
+    engine.random_normal(a, key=(1, 2), counter=0)
+    images, maps = engine.zeros((16, 8, 8, MINIBATCH)), engine.zeros((16, 4, 4, MINIBATCH))
+    engine.pool_rand(images, maps, size_x=3, start=0, stride=2, key=(1, 2), counter=0)
+    engine.cross_entropy2_cost(a, b, c)
+    engine.robust_flickr_cost(a, b, c)
+    engine.multi_softmax(a, b, set_size=2)
+    engine.multi_softmax_cost(row, b, a, *(engine.zeros((1, MINIBATCH)) for _ in range(3)), set_size=2)
+    for add in (False, True):
+        engine.cross_entropy2_grad(a, b, c, coeff=1.0, add=add)
+        engine.robust_flickr_grad(a, b, c, coeff=1.0, add=add)
+        engine.multi_softmax_grad(row, a, b, c, coeff=1.0, set_size=2, add=add)
+    tree: dict[str, Any] = {"children": ((), (), (0, 1)), "root": 2}
+    nodes, others, more = (engine.zeros((3, 64)) for _ in range(3))
+    engine.softmax_tree_weights(nodes, others, **tree)
+    engine.softmax_tree_grads(nodes, **tree)
+    engine.softmax_tree_update(nodes, others, more, **tree, eps=0.1, mom=0.9, wc=0.0)
+
+
+def archived_networks(archive: Archive) -> Iterator[NetworkSpec]:
+    """The networks that an archive describes itself."""
+    if archive.kind == "nets":
+        for group in archive.file.values():
+            if isinstance(group, h5py.Group):
+                yield read_spec(archive, group, get_engine("numpy"))
+
+
+def run_all_passes(spec: NetworkSpec, engine: Engine, cases: int) -> None:
+    """Train, test and check gradients on one minibatch of zeros, every layer learning."""
+    layers = (
+        replace(layer, init_w=(0.0,) * len(layer.inputs)) if isinstance(layer, WeightLayerSpec) else layer
+        for layer in measure.learning(spec)
+    )
+    net = ConvNet(replace(spec, layers=tuple(layers)), engine=engine, minibatch_size=cases)
+    sizes = {layer.spec.data_idx: layer.spec.outputs for layer in net.data_layers}
+    data = [np.zeros((sizes[index], cases), np.float32) for index in sorted(sizes)]
+    net.train_minibatch(data)
+    net.test_minibatch(data)
+    net.fprop(data, PassType.GRADIENT_CHECK)
+    net.bprop(PassType.GRADIENT_CHECK)
