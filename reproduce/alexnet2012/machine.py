@@ -24,6 +24,11 @@ EXTRAS = {
     "peer": ("torch", "torch", "PyTorch beside us in `bench`"),
 }
 
+LIBRARY_FOLDERS = tuple(
+    map(Path, ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"))
+)
+CUBLAS_WHEELS = ("nvidia-cublas", "nvidia-cublas-cu12", "nvidia-cublas-cu13")
+
 
 @dataclass(frozen=True)
 class Check:
@@ -154,7 +159,7 @@ def _distribution(module: str, distribution: str) -> str | None:
 
 
 def pycuda() -> Check:
-    """PyCUDA; it is built from source, and its build must be told where the toolkit is."""
+    """PyCUDA; it is built from source, and its build must be told where the toolkit is and what it lacks."""
     version = _distribution("pycuda", "pycuda")
     if version:
         return Check("PyCUDA", True, f"pycuda {version}")
@@ -166,7 +171,56 @@ def pycuda() -> Check:
             "not installed; it needs a CUDA toolkit first",
             "apt-get install nvidia-cuda-toolkit",
         )
-    return Check("PyCUDA", False, "not installed", f"CUDA_ROOT={root} {install_command('cuda')}")
+    folders = [
+        root / "lib64",
+        root / "lib",
+        root / "lib64" / "stubs",
+        root / "lib" / "stubs",
+        *LIBRARY_FOLDERS,
+    ]
+    if not any((folder / "libcuda.so").exists() for folder in folders):
+        return Check(
+            "PyCUDA",
+            False,
+            "not installed; its build links libcuda.so, which neither the toolkit nor a driver brings here",
+            "install NVIDIA's driver with its development link libcuda.so",
+        )
+    command = f"CUDA_ROOT={root} {install_command('cuda')}"
+    if (root / "include" / "curand.h").exists():
+        return Check("PyCUDA", False, "not installed", command)
+    without = "echo 'CUDA_ENABLE_CURAND = False' >> ~/.aksetup-defaults.py"
+    return Check("PyCUDA", False, "not installed; the toolkit has no cuRAND", f"{without} && {command}")
+
+
+def cublas() -> Check:
+    """cuBLAS, and its Python binding."""
+    version = _distribution("nvmath", "nvmath-python")
+    if not version:
+        return Check(
+            "cuBLAS", False, "no nvmath-python", f"{sys.executable} -m pip install 'nvmath-python==1.0.*'"
+        )
+    root = cuda_root()
+    folders = [*LIBRARY_FOLDERS, *([root / "lib64", root / "lib"] if root else [])]
+    wheels = {found.metadata["Name"] for found in importlib.metadata.distributions()}
+    if not wheels & set(CUBLAS_WHEELS) and not any(any(folder.glob("libcublas.so*")) for folder in folders):
+        return Check(
+            "cuBLAS",
+            False,
+            f"nvmath-python {version}, but no cuBLAS",
+            f"{sys.executable} -m pip install nvidia-cublas",
+        )
+    return Check("cuBLAS", True, f"nvmath-python {version}")
+
+
+def engine(name: str, problem: str | None) -> Check:
+    """An engine, given what keeps this machine from running it."""
+    if problem is None:
+        return Check(f"engine {name}", True, "ready")
+    what, _, mend = problem.partition("; ")
+    needs = {"host": [compiler], "cuda": [gpu, nvcc, pycuda, cublas]}
+    lacking = next((check for need in needs[name] if not (check := need()).present), None)
+    what = what.removeprefix(f"engine '{name}' ")
+    return Check(f"engine {name}", False, what, lacking.mend if lacking else mend)
 
 
 def mpi() -> Check:

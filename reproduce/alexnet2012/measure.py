@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections import defaultdict
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cuda_convnet.config.specs import LayerSpec, NetworkSpec, WeightLayerSpec
+from cuda_convnet.config.specs import ConvSpec, LayerSpec, NetworkSpec, WeightLayerSpec
+from cuda_convnet.engines.operations import Array, Engine
 from cuda_convnet.network import ConvNet
 
 Data = Sequence[NDArray[np.float32]]
@@ -93,6 +95,44 @@ def layer_times(net: ConvNet, step: Callable[[], Any], rounds: int) -> list[Laye
         LayerTime(layer, statistics.median(forward[layer.name]), statistics.median(backward[layer.name]))
         for layer in net.spec.forward_order
     ]
+
+
+def convolution_rates(layer: ConvSpec, engine: Engine, threads: int, cases: int) -> dict[str, float]:
+    """Multiply-adds per second and thread of a layer's convolutions: forward, and both gradients, once each.
+
+    `engine` has so many threads. What it compiles does not count.
+    """
+    (filters_shape,), (channels,) = layer.weight_shapes, layer.channels
+    (size,), (padding,), (stride,), (groups,) = layer.filter_size, layer.padding, layer.stride, layer.groups
+    random = np.random.default_rng(0)
+
+    def filled(*shape: int) -> Array:
+        return engine.from_host(random.standard_normal(shape, np.float32))
+
+    def modules_of(img: int) -> int:
+        return 1 - (size - 2 * padding - img) // stride
+
+    def taken(img: int) -> dict[str, float]:
+        modules = modules_of(img)
+        chunks = modules**2 // (layer.partial_sum or modules**2)
+        images, filters = filled(channels, img, img, cases), filled(*filters_shape)
+        hid_acts = filled(layer.filters, modules, modules, cases)
+        targets, images_targets = engine.empty(hid_acts.shape), engine.empty(images.shape)
+        weights = engine.empty((chunks, *filters_shape))
+        how: dict[str, int] = {"padding": padding, "stride": stride, "groups": groups}
+        partial_sum = layer.partial_sum
+        return {
+            "forward": seconds(lambda: engine.conv_filter_acts(images, filters, targets, **how)),
+            "images": seconds(lambda: engine.conv_img_acts(hid_acts, filters, images_targets, **how)),
+            "weights": seconds(
+                lambda: engine.conv_weight_acts(images, hid_acts, weights, partial_sum=partial_sum, **how)
+            ),
+        }
+
+    small = (img for img in itertools.count(size) if modules_of(img) ** 2 % (layer.partial_sum or 1) == 0)
+    taken(next(small))
+    work = layer.multiply_adds * cases
+    return {what: work / time / threads for what, time in taken(layer.img_size[0]).items()}
 
 
 def learning(spec: NetworkSpec, rate: float = 0.01) -> NetworkSpec:

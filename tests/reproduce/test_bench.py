@@ -11,6 +11,7 @@ from alexnet2012 import experiments, machine, measure
 from alexnet2012.commands import bench
 from cuda_convnet.config import read_network
 from cuda_convnet.config.specs import HiddenSexSpec
+from cuda_convnet.engines import get_engine
 from cuda_convnet.errors import ConvnetError
 from cuda_convnet.network import ConvNet
 
@@ -40,6 +41,49 @@ def test_figures_of_a_step_and_of_each_layer_are_written_as_json(tmp_path, monke
     assert {"conv1", "pool1", "fc10", "logprob"} <= set(layers)
     assert layers["conv1"]["forward_ms"] > 0
     assert layers["conv1"]["backward_ms"] > 0
+
+
+@pytest.mark.usefixtures("no_peer")
+def test_without_experiments_the_kernels_are_measured_in_conv2_of_run_145(tmp_path, monkeypatch):
+    asked = []
+
+    def rates(layer, engine, threads, cases):
+        asked.append((layer.channels, layer.filters, layer.img_size, engine.name, threads, cases))
+        return {"forward": 1.5e9, "images": 2e9, "weights": 2.5e9}
+
+    monkeypatch.setattr(bench, "NETWORKS", ())
+    monkeypatch.setattr(bench, "engine_problem", lambda name: None)
+    monkeypatch.setattr(measure, "convolution_rates", rates)
+    target = tmp_path / "bench.json"
+    words = ["--threads", "3", "--json", str(target)]
+    result = CliRunner().invoke(bench.command, words, catch_exceptions=False)
+    assert asked == [((48,), 128, (27,), "host", 3, 128)]
+    assert "GMAC/s per core: forward 1.50, images 2.00, weights 2.50" in result.output
+    kernels = json.loads(target.read_text())["kernels"]
+    assert kernels["multiply_adds_per_second_and_core"]["weights"] == 2.5e9
+
+
+@pytest.mark.usefixtures("no_peer")
+def test_without_a_compiler_bench_says_why_kernels_are_not_measured(monkeypatch):
+    monkeypatch.setattr(bench, "NETWORKS", ())
+    monkeypatch.setattr(bench, "engine_problem", lambda name: "install g++")
+    result = CliRunner().invoke(bench.command, [], catch_exceptions=False)
+    assert "not measured; install g++" in result.output
+
+
+@pytest.mark.parametrize("name", ["conv1", "conv3"])
+def test_a_convolutions_rate_is_its_multiply_adds_over_its_time(name, monkeypatch):
+    times = iter([9, 9, 9, 1, 2, 4])  # the first three calls compile, and do not count
+
+    def seconds(run):
+        run()
+        return next(times)
+
+    monkeypatch.setattr(measure, "seconds", seconds)
+    layer = network("cifar10-80sec")[name]
+    rates = measure.convolution_rates(layer, get_engine("numpy", threads=1), threads=2, cases=3)
+    whole = layer.multiply_adds * 3
+    assert rates == {"forward": whole / 2, "images": whole / 4, "weights": whole / 8}
 
 
 def test_an_unknown_experiment_is_told_with_those_that_exist():

@@ -33,10 +33,13 @@ def test_the_text_shows_each_section():
         assert title in text
 
 
-def test_pycuda_is_told_the_toolkit_that_a_wrapper_hides(tmp_path, monkeypatch):
+@pytest.fixture
+def toolkit(tmp_path, monkeypatch):
+    """A whole toolkit that a wrapper called nvcc hides, and no PyCUDA."""
     root = tmp_path / "cuda"
-    (root / "include").mkdir(parents=True)
-    (root / "include" / "cuda.h").touch()
+    for name in ("include/cuda.h", "include/curand.h", "lib64/stubs/libcuda.so"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
     wrapper = tmp_path / "bin" / "nvcc"
     wrapper.parent.mkdir()
     wrapper.write_text(f"#!/bin/sh\necho '#$ _HERE_={root}/bin' >&2\n")
@@ -44,9 +47,47 @@ def test_pycuda_is_told_the_toolkit_that_a_wrapper_hides(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(wrapper.parent), prepend=":")
     for name in ("CUDA_ROOT", "CUDA_HOME", "CUDA_PATH"):
         monkeypatch.delenv(name, raising=False)
-    assert machine.cuda_root() == root
     monkeypatch.setattr(machine, "_distribution", lambda *names: None)
-    assert f"CUDA_ROOT={root} " in machine.pycuda().mend
+    monkeypatch.setattr(machine, "LIBRARY_FOLDERS", ())
+    return root
+
+
+def test_pycuda_is_told_the_toolkit_that_a_wrapper_hides(toolkit):
+    assert machine.cuda_root() == toolkit
+    assert machine.pycuda().mend.startswith(f"CUDA_ROOT={toolkit} ")
+
+
+def test_pycuda_is_built_without_curand_where_the_toolkit_has_none(toolkit):
+    (toolkit / "include" / "curand.h").unlink()
+    check = machine.pycuda()
+    assert "no cuRAND" in check.detail
+    assert check.mend.startswith("echo 'CUDA_ENABLE_CURAND = False' >> ~/.aksetup-defaults.py && CUDA_ROOT=")
+
+
+def test_pycuda_cannot_be_built_without_libcuda_and_says_so_first(toolkit):
+    (toolkit / "lib64" / "stubs" / "libcuda.so").unlink()
+    check = machine.pycuda()
+    assert "libcuda.so" in check.detail
+    assert "driver" in check.mend
+
+
+def test_without_its_binding_cublas_is_missing(toolkit):
+    assert "nvmath-python==1.0.*" in machine.cublas().mend
+
+
+def test_a_binding_without_cublas_is_told_apart(toolkit, monkeypatch):
+    monkeypatch.setattr(machine, "_distribution", lambda *names: "1.0.0")
+    monkeypatch.setattr(machine, "CUBLAS_WHEELS", ())
+    assert machine.cublas().mend.endswith("pip install nvidia-cublas")
+    (toolkit / "lib64" / "libcublas.so.13").touch()
+    assert machine.cublas().present
+
+
+def test_an_engine_that_cannot_run_has_the_mend_of_what_it_lacks_first(monkeypatch):
+    gpu = machine.Check("GPU", False, "none", "install NVIDIA's driver")
+    monkeypatch.setattr(machine, "gpu", lambda: gpu)
+    check = machine.engine("cuda", "engine 'cuda' needs PyCUDA (no module); install it")
+    assert (check.present, check.detail, check.mend) == (False, "needs PyCUDA (no module)", gpu.mend)
 
 
 def test_without_a_toolkit_pycuda_asks_for_the_toolkit_first(monkeypatch):

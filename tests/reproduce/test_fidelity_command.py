@@ -70,8 +70,9 @@ def test_a_truncated_archive_gives_status_2_and_one_line(fidelity, good):
     assert str(good) in err
 
 
-@pytest.mark.parametrize("engine", ["host", "torch"])
-def test_an_engine_that_is_not_there_gives_status_2_and_one_line(fidelity, good, engine):
+@pytest.mark.parametrize("engine", ["cuda", "torch"])
+def test_an_engine_that_is_not_there_gives_status_2_and_one_line(fidelity, good, engine, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pycuda", None)
     status, _, err = fidelity(good, "--engine", engine)
     assert status == 2
     assert err.count("\n") == 1
@@ -115,9 +116,13 @@ def test_the_report_goes_to_stdout_alone(fidelity, good):
     assert "7 of 7 outputs hold" in err
 
 
-def test_all_engines_are_those_that_are_there(fidelity, good, tmp_path):
+def test_all_engines_are_those_that_run_here(fidelity, good, tmp_path, monkeypatch):
+    monkeypatch.setattr("alexnet2012.commands.fidelity.engine_names", lambda: ("numpy", "host"))
     assert fidelity(good, "--engine", "all", "--json", tmp_path / "report.json")[0] == 0
-    check_report(json.loads((tmp_path / "report.json").read_text()), "numpy")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["engine"] == "all"
+    assert [case["engine"] for case in report["cases"]] == ["numpy"] * 7 + ["host"] * 7
+    assert report["summary"]["ok"] == 14
 
 
 def test_a_report_into_a_folder_that_is_not_there_gives_status_2(fidelity, good, tmp_path):

@@ -12,11 +12,13 @@ import click
 
 from alexnet2012 import experiments, machine, measure
 from cuda_convnet.config import read_network
-from cuda_convnet.engines import engine_names, get_engine
+from cuda_convnet.config.specs import ConvSpec
+from cuda_convnet.engines import ENGINES, engine_problem, get_engine
 from cuda_convnet.errors import ConvnetError
 from cuda_convnet.network import ConvNet
 
 NETWORKS = ("145", "cifar10-80sec")
+KERNELS_LAYER = "conv2a"
 
 
 def peer_step(spec: Any, data: measure.Data, threads: int) -> tuple[str, Callable[[], Any]] | None:
@@ -80,6 +82,23 @@ def bench_network(name: str, engine_name: str, threads: int, cases: int, rounds:
     return result
 
 
+def bench_kernels(threads: int, cases: int) -> dict[str, Any]:
+    """Multiply-adds per second of the kernels on one core of the processor, in conv2 of run 145."""
+    folder = experiments.path("145")
+    layer = read_network(folder / "layers.cfg", folder / "params.cfg")[KERNELS_LAYER]
+    assert isinstance(layer, ConvSpec)
+    rates = measure.convolution_rates(layer, get_engine("host", threads=threads), threads, cases)
+    return {"layer": layer.name, "minibatch": cases, "multiply_adds_per_second_and_core": rates}
+
+
+def show_kernels(result: dict[str, Any]) -> None:
+    """Print the kernels' rates."""
+    rates = result["multiply_adds_per_second_and_core"]
+    of_what = f"{result['layer']} of run 145, {result['minibatch']} images"
+    click.secho(f"\nkernels on the processor: {of_what}", bold=True)
+    click.echo("  GMAC/s per core: " + ", ".join(f"{what} {rate / 1e9:.2f}" for what, rate in rates.items()))
+
+
 def show(result: dict[str, Any], layers: bool) -> None:
     """Print one network's figures."""
     click.secho(f"\n{result['network']}: training steps of {result['minibatch']} images", bold=True)
@@ -106,7 +125,7 @@ def show(result: dict[str, Any], layers: bool) -> None:
 
 @click.command()
 @click.argument("networks", nargs=-1, metavar="[EXPERIMENT]...")
-@click.option("--engine", default="numpy", type=click.Choice(engine_names()), show_default=True)
+@click.option("--engine", default=ENGINES[0], metavar="|".join(ENGINES), show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Threads; the cores of this process by default.")
 @click.option("--minibatch", default=128, type=click.IntRange(1), show_default=True)
 @click.option("--rounds", default=3, type=click.IntRange(1), show_default=True, help="Steps that count.")
@@ -126,6 +145,7 @@ def command(
     """Measure training steps of the networks of EXPERIMENTs (145 and cifar10-80sec by default).
 
     Ours and PyTorch's steps take turns in one run, so that the ratio holds when the machine's speed drifts.
+    Without EXPERIMENTs the kernels are measured too: on the processor, in a convolution of run 145.
     """
     for name in networks:
         if name not in experiments.names():
@@ -137,7 +157,12 @@ def command(
     for name in networks or NETWORKS:
         results.append(bench_network(name, engine, threads or machine.cores(), minibatch, rounds))
         show(results[-1], layers)
+    figures: dict[str, Any] = {"machine": machine.describe(), "networks": results}
+    if not networks:
+        if problem := engine_problem("host"):
+            click.echo(f"\nkernels on the processor: not measured; {problem}")
+        else:
+            figures["kernels"] = bench_kernels(threads or machine.cores(), minibatch)
+            show_kernels(figures["kernels"])
     if json_file:
-        json_file.write_text(
-            json.dumps({"machine": machine.describe(), "networks": results}, indent=1) + "\n"
-        )
+        json_file.write_text(json.dumps(figures, indent=1) + "\n")

@@ -11,7 +11,7 @@ import click
 
 from alexnet2012 import machine
 from alexnet2012.machine import Check
-from cuda_convnet.engines import engine_names
+from cuda_convnet.engines import ENGINES, engine_problem
 
 
 def basics() -> list[Check]:
@@ -27,14 +27,14 @@ def basics() -> list[Check]:
 
 
 def engines() -> list[Check]:
-    """The engines that this version has and this machine can run."""
-    return [Check(f"engine {name}", True, "ready") for name in engine_names()]
+    """The engines, and what keeps this machine from running them."""
+    return [machine.engine(name, engine_problem(name)) for name in ENGINES]
 
 
 SECTIONS = {
     "What runs here": lambda: [*basics(), *engines()],
     "For kernels on the processor": lambda: [machine.compiler()],
-    "For kernels on a GPU": lambda: [machine.nvcc(), machine.pycuda(), machine.gpu()],
+    "For kernels on a GPU": lambda: [machine.nvcc(), machine.gpu(), machine.pycuda(), machine.cublas()],
     "For many devices": lambda: [machine.mpi()],
     "Optional packages": lambda: [machine.extra(name) for name in machine.EXTRAS],
 }

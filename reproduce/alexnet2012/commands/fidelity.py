@@ -14,7 +14,7 @@ from alexnet2012.fidelity.archive import Archive, open_archive
 from alexnet2012.fidelity.networks import FEW_IMAGES, replay_networks
 from alexnet2012.fidelity.ops import replay_ops
 from alexnet2012.fidelity.report import Case, Report, failures, summary, table
-from cuda_convnet.engines import engine_names, get_engine
+from cuda_convnet.engines import ENGINES, engine_names, get_engine
 from cuda_convnet.engines.operations import Engine
 from cuda_convnet.errors import DataError
 
@@ -70,10 +70,10 @@ def merged(reports: list[Report]) -> dict[str, object]:
 @click.option(
     "--engine",
     "engine_name",
-    default=engine_names()[0],
+    default=ENGINES[0],
     show_default=True,
-    metavar="|".join((*engine_names(), "all")),
-    help="The engine to check.",
+    metavar="|".join((*ENGINES, "all")),
+    help="The engine to check; all: those that this machine can run.",
 )
 @click.option(
     "--slow",

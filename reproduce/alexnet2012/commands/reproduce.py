@@ -34,7 +34,7 @@ from alexnet2012.running import run
 from cuda_convnet.checkpoint import list_checkpoints
 from cuda_convnet.config.specs import ConvSpec, DataSpec
 from cuda_convnet.data.loader import Loader
-from cuda_convnet.engines import get_engine
+from cuda_convnet.engines import ENGINES, get_engine
 from cuda_convnet.engines.operations import Engine
 from cuda_convnet.errors import ConfigError, ConvnetError, DataError
 from cuda_convnet.hdf5 import write_whole
@@ -56,7 +56,14 @@ EXTRAS = ("digits", "study", "plots")
 @click.option(
     "--seed", type=click.IntRange(0, 2**64 - 1), help="Of all random numbers.  [default: the recipe's]"
 )
-@click.option("--engine", "engine_name", default="numpy", show_default=True, help="Who computes.")
+@click.option(
+    "--engine",
+    "engine_name",
+    default=ENGINES[0],
+    show_default=True,
+    metavar="|".join(ENGINES),
+    help="Who computes.",
+)
 @click.option("--threads", type=click.IntRange(1), help="Cores to use.  [default: all]")
 def command(
     experiment: str | None, run_folder: Path | None, seed: int | None, engine_name: str, threads: int | None

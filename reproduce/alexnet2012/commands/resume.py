@@ -8,7 +8,7 @@ import click
 
 from alexnet2012.running import run, tell_end
 from cuda_convnet.data.batches import BatchFolder
-from cuda_convnet.engines import get_engine
+from cuda_convnet.engines import ENGINES, get_engine
 from cuda_convnet.errors import ConfigError
 from cuda_convnet.training import Trainer
 
@@ -23,7 +23,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 )
 @click.option("--params", type=FILE, help="Go on with other layer parameters: rates, momentum, decay, ...")
 @click.option("--data", "--data-path", "data", type=FOLDER, help="The batch folder, if it has moved.")
-@click.option("--engine", help="Who computes.  [default: as before]")
+@click.option("--engine", metavar="|".join(ENGINES), help="Who computes.  [default: as before]")
 @click.option("--threads", type=click.IntRange(1), help="Cores to use.  [default: all]")
 def command(
     run_folder: Path,

@@ -12,7 +12,7 @@ from cuda_convnet.checkpoint import load_checkpoint, load_latest
 from cuda_convnet.cost import Cost
 from cuda_convnet.data.batches import BatchFolder
 from cuda_convnet.data.loader import Loader
-from cuda_convnet.engines import get_engine
+from cuda_convnet.engines import ENGINES, get_engine
 from cuda_convnet.evaluation import averages, evaluate
 from cuda_convnet.training import TrainingRecipe, data_dims, make_network
 
@@ -28,7 +28,9 @@ from cuda_convnet.training import TrainingRecipe, data_dims, make_network
 )
 @click.option("--multiview", is_flag=True, help="Average the predictions for several views of each image.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
-@click.option("--engine", default="numpy", show_default=True, help="Who computes.")
+@click.option(
+    "--engine", default=ENGINES[0], show_default=True, metavar="|".join(ENGINES), help="Who computes."
+)
 @click.option("--threads", type=click.IntRange(1), help="Cores to use.  [default: all]")
 def command(
     target: Path, data: Path | None, multiview: bool, as_json: bool, engine: str, threads: int | None

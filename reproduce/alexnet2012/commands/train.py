@@ -18,7 +18,7 @@ from alexnet2012.running import run, tell_end
 from cuda_convnet.config import NetworkSpec, read_network
 from cuda_convnet.data.batches import BatchFolder
 from cuda_convnet.data.loader import DummyData, Loader
-from cuda_convnet.engines import get_engine
+from cuda_convnet.engines import ENGINES, get_engine
 from cuda_convnet.engines.operations import Engine
 from cuda_convnet.errors import ConfigError
 from cuda_convnet.evaluation import cut
@@ -78,7 +78,9 @@ class EveryType(click.ParamType):
 @click.option("--conv-to-local", metavar="LAYER", multiple=True, help="Make a convolutional layer local.")
 @click.option("--unshare-weights", metavar="LAYER[IDX]", multiple=True, help="Give it weights of its own.")
 @click.option("--init-from", type=FILE, help="Start with the weights of this checkpoint.")
-@click.option("--engine", default="numpy", show_default=True, help="Who computes.")
+@click.option(
+    "--engine", default=ENGINES[0], show_default=True, metavar="|".join(ENGINES), help="Who computes."
+)
 @click.option("--threads", type=click.IntRange(1), help="Cores to use.  [default: all]")
 @click.option("--check-grads", is_flag=True, help="Compare all gradients with finite differences, and quit.")
 def command(

@@ -40,8 +40,9 @@ class TorchNetwork:
     raise ConvnetError.
     """
 
-    def __init__(self, spec: NetworkSpec, threads: int) -> None:
+    def __init__(self, spec: NetworkSpec, threads: int, device: str = "cpu") -> None:
         torch.set_num_threads(threads)
+        self.device = device
         self.spec = spec
         self.weights: dict[str, Tensors] = {}
         self.biases: dict[str, torch.Tensor] = {}
@@ -70,17 +71,17 @@ class TorchNetwork:
             shapes = [(layer.outputs, n) for n in layer.num_inputs]
             count = layer.outputs
         self.weights[layer.name] = [
-            (torch.randn(shape) * init).requires_grad_()
+            (torch.randn(shape, device=self.device) * init).requires_grad_()
             for shape, init in zip(shapes, layer.init_w, strict=True)
         ]
-        self.biases[layer.name] = torch.full((count,), layer.init_b, requires_grad=True)
+        self.biases[layer.name] = torch.full((count,), layer.init_b, device=self.device, requires_grad=True)
 
     def train_minibatch(self, data: Sequence[np.ndarray]) -> float:
         """One step on the same host arrays as ours; returns the cost, summed over the cases."""
-        labels = torch.from_numpy(data[1].ravel()).long()
+        labels = torch.from_numpy(data[1].ravel()).to(self.device).long()
         cases = labels.numel()
         acts: dict[str, torch.Tensor] = {}
-        cost = torch.zeros(())
+        cost = torch.zeros((), device=self.device)
         for layer in self.spec.forward_order:
             if isinstance(layer, DataSpec):
                 if layer.data_idx == 0:
@@ -101,7 +102,8 @@ class TorchNetwork:
             if isinstance(c, LocalSpec)
         )
         size = math.isqrt(data.shape[0] // channels)
-        return torch.from_numpy(np.ascontiguousarray(data.T)).view(-1, channels, size, size)
+        columns = torch.from_numpy(data).to(self.device)
+        return columns.T.contiguous().view(-1, channels, size, size)
 
     def _forward(self, layer: LayerSpec, inputs: Tensors) -> torch.Tensor:
         run = FORWARD.get(type(layer))
