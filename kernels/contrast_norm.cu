@@ -7,48 +7,31 @@
 // [p - sizeX/2, p - sizeX/2 + sizeX) in each direction, clipped to the image. The sum starts at 0 and takes its
 // pixels in raster order.
 //
-// A block has one pixel, of B_X * imgsPerThread images and B_Y maps; threadIdx.x is the image, threadIdx.y the
-// map. blockIdx.x counts, from the fastest: blocks of images, columns and rows of pixels, blocks of maps.
+// Places of the grid (places.cuh) are pixels, one for each block, of B_Y maps. Images past the last are left out if
+// checkCaseBounds.
 //
 // Answers to cuda-convnet:src/layer.cu, ContrastNormLayer::fpropActs: an average pooling (kLocalPool, kLocalPool2)
 // and a subtraction.
 
-#include "common.cuh"
+#include "windows.cuh"
 
 template <int B_Y, int B_X, int imgsPerThread, bool checkCaseBounds>
 __device__ void meanDifferences(const float* images, float* meanDiffs, const int numFilters, const int imgSizeY,
                                 const int imgSizeX, const int numImages, const int sizeX) {
-    const int numImgBlocks = divUp(numImages, B_X * imgsPerThread);
-    const int place = blockIdx.x / numImgBlocks;
-    const int img = blockIdx.x % numImgBlocks * (B_X * imgsPerThread) + threadIdx.x;
-    const int pixelX = place % imgSizeX, pixelY = place / imgSizeX % imgSizeY;
-    const int filter = place / (imgSizeX * imgSizeY) * B_Y + threadIdx.y;
-    if (filter >= numFilters) {
+    const auto place = placeOfMap<B_Y, B_X, imgsPerThread, 1, checkCaseBounds>(imgSizeY, imgSizeX, numImages);
+    if (place.map >= numFilters) {
         return;
     }
-    const int startY = max(0, pixelY - sizeX / 2), endY = min(imgSizeY, pixelY - sizeX / 2 + sizeX);
-    const int startX = max(0, pixelX - sizeX / 2), endX = min(imgSizeX, pixelX - sizeX / 2 + sizeX);
-    const size_t map = size_t(filter) * imgSizeY * imgSizeX * numImages + img;
-    images += map;
-    meanDiffs += map;
+    const Span rows = around(place.y, sizeX, imgSizeY), columns = around(place.x, sizeX, imgSizeX);
+    float sums[1][imgsPerThread] = {};
+    combineWindow(Sum(), images, place, rows, columns, imgSizeY, imgSizeX, sums);
 
-    float sums[imgsPerThread] = {};
-    for (int y = startY; y < endY; y++) {
-        for (int x = startX; x < endX; x++) {
-            #pragma unroll
-            for (int i = 0; i < imgsPerThread; i++) {
-                if (!checkCaseBounds || img + i * B_X < numImages) {
-                    sums[i] += images[(y * imgSizeX + x) * numImages + i * B_X];
-                }
-            }
-        }
-    }
-    const int pixels = (endY - startY) * (endX - startX);
+    const int pixels = lengthOf(rows) * lengthOf(columns);
+    const size_t entry = entryOf(place, imgSizeY, imgSizeX);
     #pragma unroll
     for (int i = 0; i < imgsPerThread; i++) {
-        if (!checkCaseBounds || img + i * B_X < numImages) {
-            const int at = (pixelY * imgSizeX + pixelX) * numImages + i * B_X;
-            meanDiffs[at] = images[at] - sums[i] / pixels;
+        if (has(place, i)) {
+            meanDiffs[entry + i * B_X] = images[entry + i * B_X] - sums[0][i] / pixels;
         }
     }
 }

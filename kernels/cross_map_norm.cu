@@ -8,27 +8,24 @@
 // `blocked` the group of sizeF maps that f belongs to, clipped to the maps there are. The sum starts at 0 and takes
 // its maps in ascending order, by fmaf.
 //
-// A block has one pixel, of B_X * imgsPerThread images and B_Y maps; threadIdx.x is the image, threadIdx.y the
-// map. blockIdx.x counts, from the fastest: blocks of images, pixels, blocks of maps.
+// Places of the grid (places.cuh) are pixels, one for each block, of B_Y maps. Images past the last are left out if
+// checkCaseBounds.
 //
 // Answers to cuda-convnet:src/cudaconv2/conv_util.cu: kFCNorm; minDiv is cuda-convnet2's and the 2012 release's.
 
-#include "common.cuh"
+#include "places.cuh"
 
 template <int B_Y, int B_X, int imgsPerThread, bool checkCaseBounds, bool blocked>
 __device__ void crossMapNorm(const float* images, float* denoms, float* targets, const int numFilters,
                              const int imgPixels, const int numImages, const int sizeF, const float scale,
                              const float power, const float minDiv) {
-    const int numImgBlocks = divUp(numImages, B_X * imgsPerThread);
-    const int place = blockIdx.x / numImgBlocks;
-    const int img = blockIdx.x % numImgBlocks * (B_X * imgsPerThread) + threadIdx.x;
-    const int filter = place / imgPixels * B_Y + threadIdx.y;
-    if (filter >= numFilters) {
+    const auto place = placeOfMap<B_Y, B_X, imgsPerThread, 1, checkCaseBounds>(1, imgPixels, numImages);
+    if (place.map >= numFilters) {
         return;
     }
-    const int first = blocked ? filter / sizeF * sizeF : filter - sizeF / 2;
+    const int first = blocked ? place.map / sizeF * sizeF : place.map - sizeF / 2;
     const int start = max(0, first), end = min(numFilters, first + sizeF);
-    const size_t pixel = size_t(place % imgPixels) * numImages + img;
+    const size_t pixel = size_t(place.x) * numImages + place.img;
     const int map = imgPixels * numImages;
     const float* const squared = images + pixel;
 
@@ -36,7 +33,7 @@ __device__ void crossMapNorm(const float* images, float* denoms, float* targets,
     for (int f = start; f < end; f++) {
         #pragma unroll
         for (int i = 0; i < imgsPerThread; i++) {
-            if (!checkCaseBounds || img + i * B_X < numImages) {
+            if (has(place, i)) {
                 const float value = squared[f * map + i * B_X];
                 sums[i] = fmaf(value, value, sums[i]);
             }
@@ -44,8 +41,8 @@ __device__ void crossMapNorm(const float* images, float* denoms, float* targets,
     }
     #pragma unroll
     for (int i = 0; i < imgsPerThread; i++) {
-        if (!checkCaseBounds || img + i * B_X < numImages) {
-            const size_t at = pixel + filter * map + i * B_X;
+        if (has(place, i)) {
+            const size_t at = pixel + place.map * map + i * B_X;
             const float denom = fmaf(scale, sums[i], minDiv);
             denoms[at] = denom;
             targets[at] = images[at] * powf(denom, -power);

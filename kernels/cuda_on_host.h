@@ -7,7 +7,7 @@
 // and a barrier that some threads of a block do not reach is always an error that names its line.
 //
 // What kernels may use of CUDA: templates, 3-dimensional grids and blocks, static __shared__ arrays,
-// __constant__ tables with initial values, __syncthreads(), min and max of int, and the functions of <cmath>.
+// __syncthreads(), min and max of int, and the functions of <cmath>.
 // Built with -fvisibility=hidden: function statics must not be shared between libraries that hold the same
 // template.
 
@@ -31,7 +31,6 @@
 struct dim3 {
     unsigned int x, y, z;
 };
-typedef dim3 uint3;
 
 static inline int min(const int a, const int b) {
     return a < b ? a : b;
@@ -43,7 +42,6 @@ static inline int max(const int a, const int b) {
 
 #define __global__
 #define __device__ static
-#define __constant__ static const
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
 #ifdef CUDA_ON_HOST_ASAN

@@ -28,9 +28,9 @@
 #include "common.cuh"
 #include "registers.cuh"
 
-const int B_X = 32;
-const int B_Y = 4;
-const int CHUNK = 4;
+constexpr int B_X = 32;
+constexpr int B_Y = 4;
+constexpr int CHUNK = 4;
 
 template <int IMAGES, int FILTERS, int COLORS, bool FUSED, bool CHECK, bool SPARSE>
 __device__ __forceinline__ void filterActs(const float* images, const float* filters, const int* colorIndices,
@@ -40,7 +40,7 @@ __device__ __forceinline__ void filterActs(const float* images, const float* fil
                                            const int modulesX, const int filterChannels, const int numGroups,
                                            const int moduleTaps, const float scaleTargets,
                                            const float scaleOutput) {
-    const int TILE = IMAGES == 4 ? 8 : 16;  // the fewer images, the more pixels are worth a barrier
+    constexpr int TILE = IMAGES == 4 ? 8 : 16;  // the fewer images, the more pixels are worth a barrier
     __shared__ float shImages[COLORS][TILE][B_X * IMAGES];
     __shared__ Floats<FILTERS> shFilters[COLORS][TILE][B_Y];
 
@@ -58,7 +58,7 @@ __device__ __forceinline__ void filterActs(const float* images, const float* fil
     const int moduleX = module % modulesX * stride - padding;
 
     // what this thread brings of the filters: of one filter, every LOAD_ROWS-th row; of the images: its own
-    const int LOAD_ROWS = B_X / FILTERS;
+    constexpr int LOAD_ROWS = B_X / FILTERS;
     const int thread = threadIdx.y * B_X + threadIdx.x;
     const int loadRow = thread / (B_Y * FILTERS);
     const int loadFilter = thread % (B_Y * FILTERS);

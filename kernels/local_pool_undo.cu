@@ -11,22 +11,16 @@
 //
 // Region (oy, ox) covers subsX pixels from startX + o * strideX in each direction, clipped to the image.
 //
-// One pixel for each block, of B_X * imgsPerThread images and B_Y * filtersPerThread maps. threadIdx.x is the
-// image, threadIdx.y the map. blockIdx.x counts, from the fastest: blocks of images, columns and rows of pixels,
-// blocks of maps. Images past the last are left out if checkCaseBounds; maps, in any case, where
-// filtersPerThread is 1.
+// Places of the grid (places.cuh) are pixels, one for each block, of B_Y * filtersPerThread maps. Images past the
+// last are left out if checkCaseBounds; maps, in any case, where filtersPerThread is 1.
 //
 // Answers to cuda-convnet:src/cudaconv2/conv_util.cu: kLocalMaxUndo, kLocalAvgUndo.
 
-#include "common.cuh"
+#include "windows.cuh"
 
-// The regions along one direction that see a pixel: from `first` up to `end`, none where these are equal.
-struct Seers {
-    int first, end;
-};
-
-__device__ __forceinline__ Seers seersOf(const int pixel, const int outputs, const int subsX, const int startX,
-                                         const int strideX) {
+// The regions along one direction that see a pixel.
+__device__ __forceinline__ Span seersOf(const int pixel, const int outputs, const int subsX, const int startX,
+                                        const int strideX) {
     const int place = pixel - startX;
     if (place < 0) {
         return {0, 0};
@@ -34,70 +28,66 @@ __device__ __forceinline__ Seers seersOf(const int pixel, const int outputs, con
     return {place < subsX ? 0 : 1 + (place - subsX) / strideX, min(outputs, 1 + place / strideX)};
 }
 
+template <int maps, int B_X, int imgsPerThread, bool checkImages>
+__device__ __forceinline__ void storeSums(float* targets, const Place<B_X, imgsPerThread, checkImages>& place,
+                                          const int imgSizeY, const int imgSizeX, const float scaleTargets,
+                                          const float scaleOutput, const float (&sums)[maps][imgsPerThread]) {
+    const int map = imgSizeY * imgSizeX * place.numImages;
+    targets += entryOf(place, imgSizeY, imgSizeX);
+    #pragma unroll
+    for (int f = 0; f < maps; f++) {
+        #pragma unroll
+        for (int i = 0; i < imgsPerThread; i++) {
+            if (has(place, i)) {
+                storeScaled(&targets[f * map + i * B_X], sums[f][i], scaleTargets, scaleOutput);
+            }
+        }
+    }
+}
+
 template <int B_Y, int B_X, int imgsPerThread, int filtersPerThread, bool checkCaseBounds>
 __device__ void localMaxUndo(const float* images, const float* maxGrads, const float* maxActs, float* targets,
                              const int numFilters, const int imgSizeY, const int imgSizeX, const int numImages,
                              const int outputsY, const int outputsX, const int subsX, const int startX,
                              const int strideX, const float scaleTargets, const float scaleOutput) {
-    const int numImgBlocks = divUp(numImages, B_X * imgsPerThread);
-    int block = blockIdx.x;
-    const int imgIdx = block % numImgBlocks * (B_X * imgsPerThread) + threadIdx.x;
-    block /= numImgBlocks;
-    const int pixelX = block % imgSizeX;
-    block /= imgSizeX;
-    const int pixelY = block % imgSizeY;
-    block /= imgSizeY;
-    const int filterIdx = (block * B_Y + threadIdx.y) * filtersPerThread;
-    if (filterIdx >= numFilters) {
+    const auto place = placeOfMap<B_Y, B_X, imgsPerThread, filtersPerThread, checkCaseBounds>(imgSizeY, imgSizeX,
+                                                                                              numImages);
+    if (place.map >= numFilters) {
         return;
     }
+    const int imgPixels = imgSizeY * imgSizeX, outputs = outputsY * outputsX;
+    images += entryOf(place, imgSizeY, imgSizeX);
+    maxGrads += mapOf(place, outputs);
+    maxActs += mapOf(place, outputs);
 
-    const int imgPixels = imgSizeY * imgSizeX;
-    const int outputs = outputsY * outputsX;
-    const int pixel = (filterIdx * imgPixels + pixelY * imgSizeX + pixelX) * numImages + imgIdx;
-    const int region = filterIdx * outputs * numImages + imgIdx;
-    images += pixel;
-    targets += pixel;
-    maxGrads += region;
-    maxActs += region;
-
-    float image[filtersPerThread][imgsPerThread], sum[filtersPerThread][imgsPerThread];
+    float image[filtersPerThread][imgsPerThread], sums[filtersPerThread][imgsPerThread] = {};
     #pragma unroll
     for (int f = 0; f < filtersPerThread; f++) {
         #pragma unroll
         for (int i = 0; i < imgsPerThread; i++) {
-            sum[f][i] = 0;
-            if (!checkCaseBounds || imgIdx + i * B_X < numImages) {
+            if (has(place, i)) {
                 image[f][i] = images[f * imgPixels * numImages + i * B_X];
             }
         }
     }
-    const Seers y = seersOf(pixelY, outputsY, subsX, startX, strideX);
-    const Seers x = seersOf(pixelX, outputsX, subsX, startX, strideX);
-    for (int my = y.first; my < y.end; my++) {
-        for (int mx = x.first; mx < x.end; mx++) {
+    const Span rows = seersOf(place.y, outputsY, subsX, startX, strideX);
+    const Span columns = seersOf(place.x, outputsX, subsX, startX, strideX);
+    for (int y = rows.first; y < rows.end; y++) {
+        for (int x = columns.first; x < columns.end; x++) {
             #pragma unroll
             for (int f = 0; f < filtersPerThread; f++) {
                 #pragma unroll
                 for (int i = 0; i < imgsPerThread; i++) {
-                    if (!checkCaseBounds || imgIdx + i * B_X < numImages) {
-                        const int from = (f * outputs + my * outputsX + mx) * numImages + i * B_X;
+                    if (has(place, i)) {
+                        const int from = (f * outputs + y * outputsX + x) * numImages + i * B_X;
                         const float hit = image[f][i] == maxActs[from] ? 1.0f : 0.0f;
-                        sum[f][i] = fmaf(hit, maxGrads[from], sum[f][i]);
+                        sums[f][i] = fmaf(hit, maxGrads[from], sums[f][i]);
                     }
                 }
             }
         }
     }
-    #pragma unroll
-    for (int f = 0; f < filtersPerThread; f++) {
-        #pragma unroll
-        for (int i = 0; i < imgsPerThread; i++) {
-            if (!checkCaseBounds || imgIdx + i * B_X < numImages) {
-                storeScaled(&targets[f * imgPixels * numImages + i * B_X], sum[f][i], scaleTargets, scaleOutput);
-            }
-        }
-    }
+    storeSums(targets, place, imgSizeY, imgSizeX, scaleTargets, scaleOutput, sums);
 }
 
 template <int B_Y, int B_X, int imgsPerThread, int filtersPerThread, bool checkCaseBounds>
@@ -105,60 +95,33 @@ __device__ void localAvgUndo(const float* avgGrads, float* targets, const int nu
                              const int imgSizeX, const int numImages, const int outputsY, const int outputsX,
                              const int subsX, const int startX, const int strideX, const float scaleTargets,
                              const float scaleOutput) {
-    const int numImgBlocks = divUp(numImages, B_X * imgsPerThread);
-    int block = blockIdx.x;
-    const int imgIdx = block % numImgBlocks * (B_X * imgsPerThread) + threadIdx.x;
-    block /= numImgBlocks;
-    const int pixelX = block % imgSizeX;
-    block /= imgSizeX;
-    const int pixelY = block % imgSizeY;
-    block /= imgSizeY;
-    const int filterIdx = (block * B_Y + threadIdx.y) * filtersPerThread;
-    if (filterIdx >= numFilters) {
+    const auto place = placeOfMap<B_Y, B_X, imgsPerThread, filtersPerThread, checkCaseBounds>(imgSizeY, imgSizeX,
+                                                                                              numImages);
+    if (place.map >= numFilters) {
         return;
     }
-
-    const int imgPixels = imgSizeY * imgSizeX;
     const int outputs = outputsY * outputsX;
-    avgGrads += filterIdx * outputs * numImages + imgIdx;
-    targets += (filterIdx * imgPixels + pixelY * imgSizeX + pixelX) * numImages + imgIdx;
+    avgGrads += mapOf(place, outputs);
 
-    float sum[filtersPerThread][imgsPerThread];
-    #pragma unroll
-    for (int f = 0; f < filtersPerThread; f++) {
-        #pragma unroll
-        for (int i = 0; i < imgsPerThread; i++) {
-            sum[f][i] = 0;
-        }
-    }
-    const Seers y = seersOf(pixelY, outputsY, subsX, startX, strideX);
-    const Seers x = seersOf(pixelX, outputsX, subsX, startX, strideX);
-    for (int my = y.first; my < y.end; my++) {
-        const int fromY = startX + my * strideX;
-        const int sizeY = min(imgSizeY, fromY + subsX) - max(0, fromY);
-        for (int mx = x.first; mx < x.end; mx++) {
-            const int fromX = startX + mx * strideX;
-            const int sizeX = min(imgSizeX, fromX + subsX) - max(0, fromX);
-            const float share = 1.0f / (sizeX * sizeY);  // divided once, not for every image
+    float sums[filtersPerThread][imgsPerThread] = {};
+    const Span rows = seersOf(place.y, outputsY, subsX, startX, strideX);
+    const Span columns = seersOf(place.x, outputsX, subsX, startX, strideX);
+    for (int y = rows.first; y < rows.end; y++) {
+        const int height = lengthOf(inImage(startX + y * strideX, subsX, imgSizeY));
+        for (int x = columns.first; x < columns.end; x++) {
+            const int width = lengthOf(inImage(startX + x * strideX, subsX, imgSizeX));
+            const float share = 1.0f / (width * height);
             #pragma unroll
             for (int f = 0; f < filtersPerThread; f++) {
                 #pragma unroll
                 for (int i = 0; i < imgsPerThread; i++) {
-                    if (!checkCaseBounds || imgIdx + i * B_X < numImages) {
-                        const int from = (f * outputs + my * outputsX + mx) * numImages + i * B_X;
-                        sum[f][i] = fmaf(avgGrads[from], share, sum[f][i]);
+                    if (has(place, i)) {
+                        const int from = (f * outputs + y * outputsX + x) * numImages + i * B_X;
+                        sums[f][i] = fmaf(avgGrads[from], share, sums[f][i]);
                     }
                 }
             }
         }
     }
-    #pragma unroll
-    for (int f = 0; f < filtersPerThread; f++) {
-        #pragma unroll
-        for (int i = 0; i < imgsPerThread; i++) {
-            if (!checkCaseBounds || imgIdx + i * B_X < numImages) {
-                storeScaled(&targets[f * imgPixels * numImages + i * B_X], sum[f][i], scaleTargets, scaleOutput);
-            }
-        }
-    }
+    storeSums(targets, place, imgSizeY, imgSizeX, scaleTargets, scaleOutput, sums);
 }

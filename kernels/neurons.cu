@@ -5,7 +5,7 @@
 //
 // The functions and which of the two a gradient sees are listed below; a and b are the parameters of a neuron that
 // has some. Arrays of any shape, and of equal sizes; a result may be written over what it comes from. A grid of
-// one line of blocks of B_X threads, each of which takes entries a whole grid apart.
+// one line of blocks of B_X threads; each block has an equal share of neighbouring entries.
 //
 // A gradient is a product of two factors, which an addition to targets fuses, as the original's compiler did.
 //
@@ -152,8 +152,8 @@ __device__ __forceinline__ Factors gradient(Log, const float g, const float x, c
 template <int B_X, class Neuron>
 __device__ void neuron(const float* inputs, float* acts, const unsigned long long count, const float a,
                        const float b) {
-    const size_t threads = size_t(gridDim.x) * B_X;
-    for (size_t e = size_t(blockIdx.x) * B_X + threadIdx.x; e < count; e += threads) {
+    const Entries entries = entriesOf<B_X>(count);
+    for (unsigned long long e = entries.first; e < entries.end; e += B_X) {
         acts[e] = activate(Neuron(), inputs[e], a, b);
     }
 }
@@ -161,8 +161,8 @@ __device__ void neuron(const float* inputs, float* acts, const unsigned long lon
 template <int B_X, class Neuron, bool add>
 __device__ void neuronGrad(const float* actsGrad, const float* seen, float* targets, const unsigned long long count,
                            const float a, const float b) {
-    const size_t threads = size_t(gridDim.x) * B_X;
-    for (size_t e = size_t(blockIdx.x) * B_X + threadIdx.x; e < count; e += threads) {
+    const Entries entries = entriesOf<B_X>(count);
+    for (unsigned long long e = entries.first; e < entries.end; e += B_X) {
         const Factors f = gradient(Neuron(), actsGrad[e], seen[e], a, b);
         targets[e] = add ? fmaf(f.left, f.right, targets[e]) : f.left * f.right;
     }

@@ -17,7 +17,8 @@ template <int N> struct FloatRow {
 template <int N> using Floats = typename FloatRow<N>::type;
 #endif
 
-// sums += a * row. FUSED: one rounding, an fmaf, as a GPU does it; otherwise the products are rounded, too.
+// sums += a * row. FUSED: one rounding, an fmaf, as a GPU does it; otherwise the products are rounded, too, which
+// relies on nvcc's -fmad=false and other compilers' -ffp-contract=off.
 template <int N, bool FUSED>
 __device__ __forceinline__ void addProducts(Floats<N>& sums, const float a, const Floats<N>& row) {
     Floats<N> added = sums;

@@ -6,14 +6,15 @@
 //
 // images and targets  (3, imgPixels, numImages), two arrays
 //
-// Four pixels for each block, of 32 * imgsPerThread images. threadIdx.x is the image, threadIdx.y the pixel;
-// blockIdx.x counts, from the faster: blocks of images, of pixels. Images past the last are left out if
-// checkCaseBounds. In X and Y the green product is rounded, red and blue are added to it by a fused multiply-add
-// each. The power is powf's, which every library rounds in its own way.
+// Places of the grid (places.cuh) are pixels, four to a block. Images past the last are left out if checkCaseBounds.
+//
+// In X and Y the green product is rounded; red, then blue are added to it by a fused multiply-add each. In Z the
+// blue product is rounded, and green is added to it by one. The power is powf's, which every library rounds in its
+// own way.
 //
 // Answers to cuda-convnet:src/cudaconv2/conv_util.cu: kRGBToLAB.
 
-#include "common.cuh"
+#include "places.cuh"
 
 __device__ __forceinline__ float labFunction(const float x) {
     return x > 0.0088564517f ? powf(x, 0.3333f) : fmaf(7.787037f, x, 0.13793103f);
@@ -21,18 +22,16 @@ __device__ __forceinline__ float labFunction(const float x) {
 
 template <int imgsPerThread, bool checkCaseBounds, bool center>
 __device__ void rgbToLAB(const float* images, float* targets, const int imgPixels, const int numImages) {
-    const int numImgBlocks = divUp(numImages, 32 * imgsPerThread);
-    const int imgIdx = blockIdx.x % numImgBlocks * (32 * imgsPerThread) + threadIdx.x;
-    const int pixel = blockIdx.x / numImgBlocks * 4 + threadIdx.y;
-    if (pixel >= imgPixels) {
+    const auto place = placeOfPixel<4, 32, imgsPerThread, checkCaseBounds>(imgPixels, numImages);
+    if (place.x >= imgPixels) {
         return;
     }
     const int plane = imgPixels * numImages;
-    images += pixel * numImages + imgIdx;
-    targets += pixel * numImages + imgIdx;
+    images += entryOf(place, 1, imgPixels);
+    targets += entryOf(place, 1, imgPixels);
     #pragma unroll
     for (int i = 0; i < imgsPerThread; i++) {
-        if (!checkCaseBounds || imgIdx + i * 32 < numImages) {
+        if (has(place, i)) {
             const float red = images[i * 32], green = images[plane + i * 32], blue = images[2 * plane + i * 32];
             const float x = labFunction(fmaf(0.2f, blue, fmaf(0.49f, red, 0.31f * green)));
             const float y = labFunction(fmaf(0.01063f, blue, fmaf(0.17697f, red, 0.8124f * green)));

@@ -6,28 +6,26 @@
 //
 // images and targets  (3, imgPixels, numImages), two arrays
 //
-// Four pixels for each block, of 32 * imgsPerThread images. threadIdx.x is the image, threadIdx.y the pixel;
-// blockIdx.x counts, from the faster: blocks of images, of pixels. Images past the last are left out if
-// checkCaseBounds. The green product is rounded; blue and red are added to it by a fused multiply-add each.
+// Places of the grid (places.cuh) are pixels, four to a block. Images past the last are left out if checkCaseBounds.
+//
+// The green product is rounded; red, then blue are added to it by a fused multiply-add each.
 //
 // Answers to cuda-convnet:src/cudaconv2/conv_util.cu: kRGBToYUV.
 
-#include "common.cuh"
+#include "places.cuh"
 
 template <int imgsPerThread, bool checkCaseBounds>
 __device__ void rgbToYUV(const float* images, float* targets, const int imgPixels, const int numImages) {
-    const int numImgBlocks = divUp(numImages, 32 * imgsPerThread);
-    const int imgIdx = blockIdx.x % numImgBlocks * (32 * imgsPerThread) + threadIdx.x;
-    const int pixel = blockIdx.x / numImgBlocks * 4 + threadIdx.y;
-    if (pixel >= imgPixels) {
+    const auto place = placeOfPixel<4, 32, imgsPerThread, checkCaseBounds>(imgPixels, numImages);
+    if (place.x >= imgPixels) {
         return;
     }
     const int plane = imgPixels * numImages;
-    images += pixel * numImages + imgIdx;
-    targets += pixel * numImages + imgIdx;
+    images += entryOf(place, 1, imgPixels);
+    targets += entryOf(place, 1, imgPixels);
     #pragma unroll
     for (int i = 0; i < imgsPerThread; i++) {
-        if (!checkCaseBounds || imgIdx + i * 32 < numImages) {
+        if (has(place, i)) {
             const float red = images[i * 32], green = images[plane + i * 32], blue = images[2 * plane + i * 32];
             targets[i * 32] = fmaf(0.0722f, blue, fmaf(0.2126f, red, 0.7152f * green));
             targets[plane + i * 32] = fmaf(0.436f, blue, fmaf(-0.09991f, red, -0.33609f * green));

@@ -40,11 +40,11 @@ __device__ __forceinline__ void weightActs(const float* images, const float* hid
                                            const int moduleStride, const int numGroups, const int partialSum,
                                            const float scaleTargets, const float scaleOutput) {
     static_assert(B_X * B_Y % CASES == 0, "threads load whole rows of images");
-    const int ROWS_AT_ONCE = B_X * B_Y / CASES;
-    const int TILE_PIXELS = B_Y * PIXELS;
-    const int TILE_FILTERS = B_X * FILTERS;
-    const int AT_ONCE = 4;  // images between two looks at the sums, which some compilers keep in memory
-    const int SUMS_WIDTH = (PIXELS * COLORS + 3) / 4 * 4;  // so that 4 are read at once; the last may be idle
+    constexpr int ROWS_AT_ONCE = B_X * B_Y / CASES;
+    constexpr int TILE_PIXELS = B_Y * PIXELS;
+    constexpr int TILE_FILTERS = B_X * FILTERS;
+    constexpr int AT_ONCE = 4;  // images between two looks at the sums, which some compilers keep in memory
+    constexpr int SUMS_WIDTH = (PIXELS * COLORS + 3) / 4 * 4;  // so that 4 are read at once; the last may be idle
 
     // a row for each image: 4 more than are read, for threads that write to consecutive rows
     alignas(16) __shared__ float shImages[CASES][B_Y * SUMS_WIDTH + 4];
@@ -142,6 +142,7 @@ __device__ __forceinline__ void weightActs(const float* images, const float* hid
                         float sum = sums[f][s];
                         #pragma unroll
                         for (int i = 0; i < AT_ONCE; i++) {
+                            // the product is rounded, which relies on -fmad=false (-ffp-contract=off on a CPU)
                             sum += shImages[n + i][ty * SUMS_WIDTH + s] * shHidActs[f * B_X + tx][n + i];
                         }
                         sums[f][s] = sum;

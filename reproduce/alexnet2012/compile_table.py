@@ -1,15 +1,18 @@
-"""What nvcc makes of the kernels: registers, shared memory and spills, as `kernels/compile_table.csv`.
+"""What nvcc makes of the kernels: registers, shared memory, stack and spills, as `kernels/compile_table.csv`.
 
 `python -m alexnet2012.compile_table` brings it up to date, for every kernel that the archives and the
-experiments use; it needs nvcc, and no GPU.
+experiments use, and every one that a convolution may; it needs nvcc, and no GPU. Another PATH as its only
+argument is where the table is read and written instead.
 """
 
 from __future__ import annotations
 
 import csv
+import functools
 import hashlib
 import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,8 +37,9 @@ AT_ONCE = 12
 
 @dataclass(frozen=True, order=True)
 class Row:
-    """One kernel on one architecture: per thread registers and spilled bytes, per block bytes shared.
+    """One kernel on one architecture: of a thread registers and bytes of stack, of a block bytes shared.
 
+    The stack, which lies in the GPU's memory, holds arrays that are not in registers, and spilled registers.
     `source` is a checksum of all that is compiled.
     """
 
@@ -46,12 +50,14 @@ class Row:
     sm: int
     registers: int
     shared: int
+    stack: int
     spill_stores: int
     spill_loads: int
 
     @property
-    def spills(self) -> bool:
-        return bool(self.spill_stores or self.spill_loads)
+    def in_registers(self) -> bool:
+        """Whether a thread keeps all its own in registers: nothing is spilled, no array lies on the stack."""
+        return not (self.stack or self.spill_stores or self.spill_loads)
 
 
 @dataclass(frozen=True)
@@ -91,14 +97,25 @@ def checksum(instance: Instance, folder: Path) -> str:
 
 def nvcc_version() -> str:
     """As `13.0.88`. Raises EngineError where there is no nvcc."""
+    found = re.search(r"V([\d.]+)", _said("--version"))
+    return found[1] if found else "unknown"
+
+
+@functools.cache
+def nvcc_architectures() -> tuple[int, ...]:
+    """Those of ARCHITECTURES that nvcc compiles for. Raises EngineError where there is no nvcc."""
+    known = set(_said("--list-gpu-code").split())
+    return tuple(sm for sm in ARCHITECTURES if f"sm_{sm}" in known)
+
+
+def _said(option: str) -> str:
+    """nvcc's answer."""
     try:
-        done = subprocess.run(["nvcc", "--version"], capture_output=True, text=True, check=True)
+        return subprocess.run(["nvcc", option], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise EngineError(
             f"nvcc does not run ({error}); install a CUDA toolkit and put nvcc on the PATH"
         ) from error
-    found = re.search(r"V([\d.]+)", done.stdout)
-    return found[1] if found else "unknown"
 
 
 def _compile(batch: Sequence[Instance], folder: Path) -> list[Row]:
@@ -106,7 +123,7 @@ def _compile(batch: Sequence[Instance], folder: Path) -> list[Row]:
     names = [f"entry{i}" for i in range(len(batch))]
     functions = [entry_function(*instance, name) for instance, name in zip(batch, names, strict=True)]
     source = f'#include "{batch[0][0].file}"\n' + "".join(functions)
-    architectures = [f"-gencode=arch=compute_{sm},code=sm_{sm}" for sm in ARCHITECTURES]
+    architectures = [f"-gencode=arch=compute_{sm},code=sm_{sm}" for sm in nvcc_architectures()]
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "entries.cu"
         path.write_text(source)
@@ -124,13 +141,14 @@ def _rows(instances: dict[str, Instance], said: str, folder: Path) -> Iterable[R
     """What `ptxas -v` told of each."""
     pattern = (
         r"Compiling entry function '(\w+)' for 'sm_(\d+)'.*?"
-        r"(\d+) bytes spill stores, (\d+) bytes spill loads.*?"
+        r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads.*?"
         r"Used (\d+) registers([^\n]*)"
     )
     told = re.findall(pattern, said, re.DOTALL)
-    if len(told) != len(instances) * len(ARCHITECTURES):
-        raise EngineError(f"nvcc told of {len(told)} kernels, not of {len(instances) * len(ARCHITECTURES)}")
-    for name, sm, stores, loads, registers, rest in told:
+    expected = len(instances) * len(nvcc_architectures())
+    if len(told) != expected:
+        raise EngineError(f"nvcc told of {len(told)} kernels, not of {expected}")
+    for name, sm, stack, stores, loads, registers, rest in told:
         launch, _ = instances[name]
         shared = re.search(r"(\d+) bytes smem", rest)
         yield Row(
@@ -141,6 +159,7 @@ def _rows(instances: dict[str, Instance], said: str, folder: Path) -> Iterable[R
             int(sm),
             int(registers),
             int(shared[1]) if shared else 0,
+            int(stack),
             int(stores),
             int(loads),
         )
@@ -156,27 +175,30 @@ def write(table: Table, path: Path) -> None:
 
 
 def read(path: Path) -> Table:
-    """What `write` wrote."""
+    """What `write` wrote; of a table with other columns no rows."""
     with path.open(newline="", encoding="utf-8") as file:
         nvcc = file.readline().split()[-1]
+        found = csv.DictReader(file)
+        if found.fieldnames != [field.name for field in fields(Row)]:
+            return Table(nvcc, ())
         numbers = {field.name for field in fields(Row) if field.type == "int"}
         rows = [
             Row(**{name: int(value) if name in numbers else value for name, value in row.items()})  # type: ignore[arg-type]
-            for row in csv.DictReader(file)
+            for row in found
         ]
     return Table(nvcc, tuple(rows))
 
 
 def main() -> None:
-    """Bring the table of this checkout's kernels up to date, and name those that spill."""
+    """Bring the table of this checkout's kernels up to date, and name those that need more than registers."""
     folder = kernels_folder()
-    path = folder / NAME
+    path = Path(sys.argv[1]) if sys.argv[1:] else folder / NAME
     table = compile_all(used_kernels(), folder, read(path) if path.is_file() else None)
     write(table, path)
     print(f"{path}: {len(table.rows)} rows")
     for row in table.rows:
-        if row.spills:
-            print(f"spills: {row}")
+        if not row.in_registers:
+            print(f"not all in registers: {row}")
 
 
 if __name__ == "__main__":

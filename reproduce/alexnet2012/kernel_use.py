@@ -1,9 +1,13 @@
-"""Which kernels are used: by archived operations and networks, by experiments, by layers in none of these."""
+"""Which kernels are used: by archived operations and networks, by experiments, by layers in none of these.
+
+Of the convolutions, whose kernels differ by the geometry alone: all that any geometry has.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import h5py
@@ -25,6 +29,10 @@ from cuda_convnet.network import ConvNet, PassType
 MINIBATCH = 128
 FEW_IMAGES = 16
 """Of the archived passes of run 145."""
+CONVOLVED_IMAGES = (128, 64, 32, 1)
+CONVOLVED_FILTERS = (64, 32, 16, 1)
+CONVOLVED_CHANNELS = (1, 2, 3, 4, 8, 16)
+"""Numbers of images, and in each group of filters and channels, that the launch tables tell apart."""
 
 
 def used_kernels() -> list[Instance]:
@@ -43,7 +51,25 @@ def used_kernels() -> list[Instance]:
         run_all_passes(spec, engine, MINIBATCH)
         run_all_passes(spec, engine, FEW_IMAGES)
     call_rare_operations(engine)
+    for images, filters, channels in product(CONVOLVED_IMAGES, CONVOLVED_FILTERS, CONVOLVED_CHANNELS):
+        convolve(engine, images, filters, channels)
     return device.instances
+
+
+def convolve(engine: Engine, images: int, filters: int, channels: int) -> None:
+    """The operations of a convolution with so many filters and channels in one group, dense and sparse."""
+    inputs, hid_acts = (engine.zeros((maps, 2, 2, images)) for maps in (channels, filters))
+    weights = engine.zeros((channels, 1, 1, filters))
+    input_planes, weight_chunks = (engine.zeros((1, *array.shape)) for array in (inputs, weights))
+    seen: Any = np.arange(channels, dtype=np.int32).reshape(1, channels)
+    how: dict[str, Any] = {"padding": 0, "stride": 1, "groups": 1}
+    sparse = how | {"color_indices": engine.from_host(seen)}
+    engine.conv_filter_acts(inputs, weights, hid_acts, **how)
+    engine.conv_filter_acts_sparse(inputs, weights, hid_acts, **sparse)
+    engine.conv_img_acts(hid_acts, weights, inputs, **how)
+    engine.conv_img_acts_sparse(hid_acts, weights, input_planes, **sparse)
+    engine.conv_weight_acts(inputs, hid_acts, weight_chunks, **how)
+    engine.conv_weight_acts_sparse(inputs, hid_acts, weight_chunks, **sparse)
 
 
 def replay_all(archive: Archive, engine: Engine) -> None:
@@ -64,6 +90,9 @@ def call_rare_operations(engine: Engine) -> None:
     engine.random_normal(a, key=(1, 2), counter=0)
     images, maps = engine.zeros((16, 8, 8, MINIBATCH)), engine.zeros((16, 4, 4, MINIBATCH))
     engine.pool_rand(images, maps, size_x=3, start=0, stride=2, key=(1, 2), counter=0)
+    engine.contrast_norm(
+        images, *(engine.zeros(images.shape) for _ in range(3)), size_x=3, scale=0.1, power=0.5
+    )
     engine.cross_entropy2_cost(a, b, c)
     engine.robust_flickr_cost(a, b, c)
     engine.multi_softmax(a, b, set_size=2)

@@ -126,15 +126,33 @@ def test_a_label_among_the_best_counts_with_ties_by_lot(engine, shape, topk):
     assert_close("logreg_cost_topk", names[0], ours[names[0]], expected[names[0]], arrays, topk=topk)
 
 
-@pytest.mark.parametrize("label", [-1, 10, 1e9, -1e9])
-def test_a_label_that_is_no_class_costs_nan_and_reads_nothing_else(engine, label):
+NO_CLASS = [-1, 10, np.nan, np.inf, -np.inf, 1e9, -1e9, 1e20, -1e20]
+
+
+@pytest.mark.parametrize("label", NO_CLASS)
+@pytest.mark.parametrize("topk", [None, 1, 5, 2000])
+def test_a_label_that_is_no_class_costs_nan_and_is_never_among_the_best(engine, label, topk):
     arrays = {"labels": np.full((1, 3), label, np.float32), "probs": probabilities(1, 10, 3)}
-    outputs = {name: unread(1, 3) for name in ("label_log_probs", "correct_probs")}
-    ours = after(engine, "logreg_cost", arrays | outputs)
+    names = ["label_log_probs", "correct_probs"] + ["topk_probs"] * (topk is not None)
+    outputs = {name: unread(1, 3) for name in names}
+    if topk is None:
+        ours = after(engine, "logreg_cost", arrays | outputs)
+    else:
+        ours = after(engine, "logreg_cost_topk", arrays | outputs, topk=topk)
     assert np.isnan(ours["label_log_probs"]).all()
-    assert (ours["correct_probs"] == 0).all()
-    grads = result(engine, "logreg_grad", arrays | {"targets": unread(10, 3)}, coeff=1.0)
-    assert (grads == 0).all()
+    for name in names[1:]:
+        assert (ours[name] == 0).all()
+
+
+@pytest.mark.parametrize("label", NO_CLASS)
+@added
+def test_a_label_that_is_no_class_has_no_entry_of_the_gradients(engine, label, add):
+    probs, before = probabilities(1, 10, 3), targets(add, 10, 3)
+    arrays = {"labels": np.full((1, 3), label, np.float32), "probs": probs, "targets": before}
+    grads = result(engine, "logreg_grad", arrays, coeff=1.0, add=add)
+    np.testing.assert_array_equal(grads, before if add else np.zeros_like(probs))
+    grads = result(engine, "logreg_softmax_grad", arrays, coeff=1.0, add=add)
+    np.testing.assert_array_equal(grads, before - probs if add else -probs)
 
 
 @shapes

@@ -80,7 +80,7 @@ def test_without_a_driver_the_driver_is_asked_for(monkeypatch):
     pretend_pycuda(monkeypatch, driver=False)
     told = message(lambda: get_engine("cuda"))
     assert "needs NVIDIA's driver" in told
-    assert "--engine host" in told
+    assert "or take engine 'host'" in told
 
 
 def test_without_a_gpu_the_user_is_sent_to_nvidia_smi(monkeypatch):
@@ -121,6 +121,36 @@ def test_without_the_library_of_cublas_it_is_named(monkeypatch):
     told = message(lambda: cublas.Cublas(0))
     assert "libcublas.so.13 not found" in told
     assert "pip install nvidia-cublas" in told
+
+
+def test_cublas_that_does_not_take_the_stream_is_told(monkeypatch):
+    module = pretend_cublas(monkeypatch)
+
+    def set_stream(handle, stream):
+        raise module.cuBLASError("CUBLAS_STATUS_NOT_INITIALIZED")
+
+    module.set_stream = set_stream
+    assert "does not start (CUBLAS_STATUS_NOT_INITIALIZED)" in message(lambda: cublas.Cublas(0))
+
+
+@pytest.mark.parametrize("step", ["context", "stream"])
+def test_a_gpu_that_others_have_for_themselves_is_told_as_such(monkeypatch, step):
+    def fail():
+        raise DriverError("cuDevicePrimaryCtxRetain failed: all devices are busy or unavailable\nmore")
+
+    pretend_pycuda(monkeypatch)
+    monkeypatch.setattr(cuda_device, "_nvcc", lambda: "nvcc")
+    package, driver = sys.modules["pycuda"], sys.modules["pycuda.driver"]
+    package.gpuarray = types.SimpleNamespace(GPUArray=None)
+    package.tools = types.SimpleNamespace(
+        DeviceMemoryPool=lambda: types.SimpleNamespace(allocate=None), PageLockedMemoryPool=lambda: None
+    )
+    driver.Stream = fail
+    monkeypatch.setattr(cuda_device, "_primary_context", fail if step == "context" else lambda: None)
+    told = message(lambda: get_engine("cuda"))
+    assert "cannot work on the GPU (cuDevicePrimaryCtxRetain failed: all devices are busy" in told
+    assert "look at nvidia-smi" in told
+    assert engine_problem("cuda") == told
 
 
 # --- cuBLAS, whose columns are our rows ---
@@ -229,6 +259,23 @@ def test_slices_and_other_shapes_are_the_same_memory(device):
     device.copy(device.from_host(np.ones((2, 6), np.float32)), there[1:3])
     np.testing.assert_array_equal(device.to_host(there.reshape(24))[6:18], 1)
     assert device.to_host(there).sum() == 12
+
+
+@pytest.mark.gpu
+def test_arrays_in_another_order_are_refused(device):
+    there = device.zeros((4, 6)).T
+    with pytest.raises(EngineError, match=r"^scale.cu: scale<3>, .*shape \(6, 4\) does not lie in C order"):
+        device.launch(Launch("scale.cu", "scale", (3,), (1, 1, 1), (32, 1, 1)), there, there, 0, 0.5)
+    with pytest.raises(EngineError, match="not in C order"):
+        device.to_host(there)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("value", [2**31, -(2**31) - 1])
+def test_a_number_that_is_no_int_is_refused(device, value):
+    there = device.zeros((4,))
+    with pytest.raises(EngineError, match=f"{value} is more than an int holds"):
+        device.launch(Launch("scale.cu", "scale", (3,), (1, 1, 1), (32, 1, 1)), there, there, value, 0.5)
 
 
 @pytest.mark.gpu

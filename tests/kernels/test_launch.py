@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cuda_convnet.engines.kernel_engine.launch import Launch, argument_type, entry_point
+from cuda_convnet.engines.kernel_engine.launch import Launch, argument_type, argument_types, entry_point
 from cuda_convnet.errors import EngineError
 
 
@@ -54,6 +54,33 @@ def test_what_no_kernel_takes_is_refused(value):
         argument_type(value)
 
 
+LAUNCH = Launch("a.cu", "k", (), (1, 1, 1), (32, 1, 1))
+
+
+def test_the_arguments_of_a_launch_are_declared_in_order():
+    arguments = [np.zeros(3, np.float32), 2**31 - 1, -(2**31), True, 3.4e38, float("inf"), float("nan")]
+    assert argument_types(LAUNCH, arguments) == ("float*", "int", "int", "int", "float", "float", "float")
+
+
+@pytest.mark.parametrize("value", [2**31, -(2**31) - 1])
+def test_a_number_that_is_no_int_is_refused(value):
+    with pytest.raises(
+        EngineError, match=rf"^a.cu: k, .*: {value} is more than an int holds; take smaller arrays$"
+    ):
+        argument_types(LAUNCH, [0.5, value])
+
+
+@pytest.mark.parametrize("value", [3.5e38, -1e300])
+def test_a_number_that_is_no_float_is_refused(value):
+    with pytest.raises(EngineError, match=r"^a.cu: k, .* is more than a float holds; take a smaller number$"):
+        argument_types(LAUNCH, [value])
+
+
+def test_an_array_in_another_order_is_refused():
+    with pytest.raises(EngineError, match=r"^a.cu: k, .*shape \(3, 2\) does not lie in C order; copy it"):
+        argument_types(LAUNCH, [np.zeros((2, 3), np.float32).T])
+
+
 def test_an_entry_point_passes_its_parameters_on():
     source = entry_point(Launch("a.cu", "k", (3,), (1, 1, 1), (32, 4, 1)), ["float*", "int"])
     assert source.splitlines() == [
@@ -72,7 +99,9 @@ def test_a_block_that_no_gpu_takes_is_refused(block):
 
 @pytest.mark.parametrize("grid", [(2**31, 1, 1), (1, 2**16, 1), (1, 1, 2**16), (-1, 1, 1)])
 def test_a_grid_that_no_gpu_takes_is_refused(grid):
-    with pytest.raises(EngineError, match=r"a grid has up to 2147483647x65535x65535 blocks"):
+    with pytest.raises(
+        EngineError, match=r"a grid has up to 2147483647x65535x65535 blocks; take smaller arrays$"
+    ):
         Launch("a.cu", "k", (), grid, (1, 1, 1))
 
 

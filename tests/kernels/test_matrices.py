@@ -79,7 +79,7 @@ def test_entries_are_scaled_squared_and_multiplied(engine, shape):
 
 
 def test_a_matrix_larger_than_the_grid_is_covered(engine):
-    size = table.MOST_BLOCKS * table.THREADS + 3
+    size = table.ENOUGH_BLOCKS * table.THREADS + 3
     arrays = {"a": values(1, size), "result": unread(size)}
     assert_same_bits(after(engine, "matrix_scale", arrays, scale=2.0)["result"], 2 * arrays["a"])
 

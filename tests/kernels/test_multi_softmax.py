@@ -132,7 +132,7 @@ def test_the_cost_ranks_by_energies(engine, size):
     assert_same_bits(ours["topk_probs"], logreg["topk_probs"])
 
 
-@pytest.mark.parametrize("label", [-1, 7])
+@pytest.mark.parametrize("label", [-1, 7, np.nan, 1e20, -1e20])
 def test_a_label_that_is_no_class_costs_nan(engine, label):
     energies = energies_of(7, 3)
     labels = np.full((1, 3), label, np.float32)

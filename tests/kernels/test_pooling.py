@@ -5,7 +5,7 @@ import pytest
 from beside import assert_as_numpy, assert_same_bits, replayed, result, unread, values
 
 from cuda_convnet.engines.kernel_engine.launch_table import pooling as table
-from cuda_convnet.engines.kernel_engine.launch_table.grids import MOST, check_size, row_of
+from cuda_convnet.engines.kernel_engine.launch_table.grids import MOST, check_size
 from cuda_convnet.engines.numpy_engine.fma import fma
 from cuda_convnet.engines.regions import Line, Regions
 from cuda_convnet.errors import EngineError
@@ -77,6 +77,21 @@ def test_a_maximum_passes_over_nan_and_starts_from_a_finite_number(engine, geome
     pooled = result(engine, "pool_max", arrays, **where)
     assert (pooled[..., [0, 2]] == np.float32(-2e38)).all()
     assert np.isfinite(pooled).all()
+
+
+@pytest.mark.parametrize("geometry", ["overlap", "tiles"])
+@pytest.mark.parametrize("first", [-0.0, 0.0])
+def test_of_two_zeros_the_first_is_the_maximum(engine, geometry, first):
+    arrays, where = arrays_of(geometry, 2, 33)
+    rows, columns = np.indices(arrays["images"].shape[1:3])
+    arrays["images"][:] = np.float32(-first)
+    arrays["images"][:, (rows % where["size_x"] == 0) & (columns % where["size_x"] == 0)] = np.float32(first)
+    pooled = result(engine, "pool_max", arrays, **where)
+    y, x = (line(*sizes, **where) for sizes in zip(*GEOMETRIES[geometry][:2], strict=True))
+    begins_y, begins_x = ([way.clipped(region)[0] for region in range(way.regions)] for way in (y, x))
+    taken = arrays["images"][:, begins_y][:, :, begins_x]
+    assert len(np.unique(np.signbit(taken))) == 2
+    assert_same_bits(pooled, taken)
 
 
 def gradients(geometry, maps, images, scale_targets):
@@ -245,9 +260,10 @@ def test_gradients_have_a_block_for_each_pixel(kernel, maps, per_thread):
 
 
 def test_what_int_cannot_count_is_refused():
-    check_size("pool_max", (2, MOST // 2))
-    with pytest.raises(EngineError, match=f"pool_max: .* are {MOST + 1} values, of at most {MOST}"):
-        check_size("pool_max", (2, (MOST + 1) // 2))
-    assert row_of(MOST, 1) == (MOST, 1, 1)
-    with pytest.raises(EngineError, match="too many"):
-        row_of(2, MOST)
+    check_size("pool_max", images=(2, MOST // 2))
+    with pytest.raises(
+        EngineError,
+        match=f"^pool_max: images of {MOST + 1} values are more than the {MOST} .*; take smaller arrays$",
+    ):
+        check_size("pool_max", targets=(1,), images=(2, (MOST + 1) // 2))
+    assert MOST + 511 < 2**31  # where a thread past the last image may look whether it has one

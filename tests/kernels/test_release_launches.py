@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from geometries_2012 import RELEASES, of_releases, read
 
 from alexnet2012.kernel_use import run_all_passes
 from cuda_convnet.config import read_network
@@ -43,9 +44,13 @@ def test_every_network_of_2012_has_its_launches(releases, images):
     device = RecordingDevice()
     networks = {
         layers: runs(read_network(layers, params), KernelEngine(device), images)
-        for release in ("alexnet", "cuda-convnet")
+        for release in RELEASES
         for layers, params in dict(pairs(releases, release)).items()
     }
     assert len(networks) == 72 + 7
     assert {layers.name for layers, run in networks.items() if not run} == NOT_RUN
     assert {launch.file for launch in device.launches} >= {"filter_acts.cu", "img_acts.cu", "weight_acts.cu"}
+
+
+def test_the_file_of_geometries_is_that_of_every_network_of_2012(releases):
+    assert read() == of_releases(releases), "python tests/kernels/geometries_2012.py DIR writes it again"

@@ -89,3 +89,10 @@ def test_inlined_source_keeps_the_files_and_lines_that_compilers_name(folder):
     assert numbers["int b;"] == ("b.cuh", 2)
     assert numbers["int a;"] == ("a.cu", 3)
     assert numbers["int main;"] == ("entry.cu", 2)
+
+
+@pytest.mark.parametrize("function", ["fmaxf", "fminf"])
+def test_no_kernel_leaves_the_sign_of_a_zero_to_the_compiler(function):
+    """Of two zeros fmaxf and fminf return one on a GPU and perhaps the other on a CPU."""
+    found = [path.name for path in kernels_folder().glob("*.cu*") if f"{function}(" in path.read_text()]
+    assert found == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import statistics
 from collections.abc import Callable, Iterator
@@ -14,14 +15,20 @@ import numpy as np
 from alexnet2012 import experiments, measure
 from cuda_convnet.config import read_network
 from cuda_convnet.config.specs import ConvSpec, FCSpec, NetworkSpec
+from cuda_convnet.engines.kernel_engine import KernelEngine
 from cuda_convnet.engines.kernel_engine.cuda_device import CudaDevice
+from cuda_convnet.engines.kernel_engine.recording import RecordingDevice
 from cuda_convnet.engines.operations import Engine
 from cuda_convnet.network import ConvNet
 
 MINIBATCH = 128
 ROUNDS = 10
 PEAK_SIZE = 8192
+PRODUCTS = ("forward", "images", "weights")
+INEXACT = 1 + 2.0**-12
+"""A float32 whose square is none: rounded, it is 1 + 2**-11, and the rest is 2**-24."""
 Run = Callable[[], Any]
+Fill = Callable[[tuple[int, ...]], Any]
 
 
 @dataclass(frozen=True)
@@ -82,24 +89,77 @@ def our_products(engine: Engine, part: Part) -> dict[str, Run]:
             "images": lambda: product(weights, y, x),
             "weights": lambda: product(x, y, weights, trans_b=True),
         }
-    size, modules = layer.img_size[i], layer.modules_x
-    images = _random(engine, (layer.channels[i], size, size, MINIBATCH))
-    filters = _random(engine, layer.weight_shapes[i])
-    hidden = _random(engine, (layer.filters, modules, modules, MINIBATCH))
-    chunks = layer.modules // layer.partial_sum if layer.partial_sum else 1
-    sums = engine.empty((chunks, *layer.weight_shapes[i]))
-    how = {"padding": layer.padding[i], "stride": layer.stride[i], "groups": layer.groups[i]}
-    return {
-        "forward": lambda: engine.conv_filter_acts(images, filters, hidden, **how),
-        "images": lambda: engine.conv_img_acts(hidden, filters, images, **how),
-        "weights": lambda: engine.conv_weight_acts(
-            images, hidden, sums, partial_sum=layer.partial_sum, **how
-        ),
-    }
+    convolution = Convolution(engine, layer, i, *[functools.partial(_random, engine)] * 3)
+    return {name: getattr(convolution, name) for name in PRODUCTS}
+
+
+class Convolution:
+    """The three products of one input of a convolution, each of which writes over an array and returns it."""
+
+    def __init__(
+        self, engine: Engine, layer: ConvSpec, i: int, images: Fill, filters: Fill, hidden: Fill
+    ) -> None:
+        self._engine, self._partial_sum = engine, layer.partial_sum
+        self._images = images((layer.channels[i], layer.img_size[i], layer.img_size[i], MINIBATCH))
+        self._filters = filters(layer.weight_shapes[i])
+        self._hidden = hidden((layer.filters, layer.modules_x, layer.modules_x, MINIBATCH))
+        chunks = layer.modules // layer.partial_sum if layer.partial_sum else 1
+        self._sums = engine.empty((chunks, *layer.weight_shapes[i]))
+        self._how = {"padding": layer.padding[i], "stride": layer.stride[i], "groups": layer.groups[i]}
+
+    def forward(self) -> Any:
+        self._engine.conv_filter_acts(self._images, self._filters, self._hidden, **self._how)
+        return self._hidden
+
+    def images(self) -> Any:
+        self._engine.conv_img_acts(self._hidden, self._filters, self._images, **self._how)
+        return self._images
+
+    def weights(self) -> Any:
+        self._engine.conv_weight_acts(
+            self._images, self._hidden, self._sums, partial_sum=self._partial_sum, **self._how
+        )
+        return self._sums
 
 
 def _random(engine: Engine, shape: tuple[int, ...]) -> Any:
     return engine.from_host(np.random.RandomState(0).standard_normal(shape).astype(np.float32))
+
+
+def kernels(part: Part) -> dict[str, str]:
+    """By product the kernel that a convolution launches, as C++ writes it."""
+    device = RecordingDevice()
+    for run in our_products(KernelEngine(device), part).values():
+        run()
+    return dict(zip(PRODUCTS, (launch.instance for launch in device.launches), strict=True))
+
+
+def fused(engine: Engine, layer: ConvSpec, i: int) -> dict[str, bool]:
+    """By product whether a convolution fuses multiplications and additions, seen by what comes out of it.
+
+    Every sum is of one product, of its opposite, and of zeros. It is zero where products are rounded before
+    they are added; a fused addition of the second leaves what the first was rounded by.
+    """
+
+    def constant(shape: tuple[int, ...]) -> Any:
+        return engine.from_host(np.full(shape, INEXACT, np.float32))
+
+    def opposite(shape: tuple[int, ...]) -> Any:
+        """Of the first two maps and cases one place; whether the sum is over maps or cases, it is of two."""
+        array = np.zeros(shape, np.float32)
+        array[:2, shape[1] // 2, shape[2] // 2, :2] = [[INEXACT, -INEXACT], [-INEXACT, INEXACT]]
+        return engine.from_host(array)
+
+    fills = {
+        "forward": (opposite, constant, engine.empty),
+        "images": (engine.empty, constant, opposite),
+        "weights": (opposite, engine.empty, constant),
+    }
+    found = {}
+    for name, fill in fills.items():
+        product = getattr(Convolution(engine, layer, i, *fill), name)
+        found[name] = bool(engine.to_host(product()).any())
+    return found
 
 
 def their_products(part: Part) -> dict[str, Run]:
@@ -188,9 +248,17 @@ def bench(device: CudaDevice, engine: Engine) -> dict[str, Any]:
 def layer_figures(
     device: CudaDevice, engine: Engine, spec: NetworkSpec, best: float
 ) -> Iterator[dict[str, Any]]:
-    """Each product of each part: ours, and PyTorch's where it is here."""
+    """Each product of each part: ours, and PyTorch's where it is here.
+
+    Of a convolution also the kernel, and whether its products are `fused`. Where they are not, a multiply-add
+    is two instructions in the place of one, and 50% of the float32 peak is the most that it can reach.
+    """
     with_torch = has_torch()
     for part in parts(spec):
+        names: dict[str, str] = {}
+        fuses: dict[str, bool] = {}
+        if isinstance(part.layer, ConvSpec):
+            names, fuses = kernels(part), fused(engine, part.layer, part.index)
         theirs = their_products(part) if with_torch else {}
         for product, run in our_products(engine, part).items():
             taken = statistics.median(measured(device.seconds, run))
@@ -202,6 +270,8 @@ def layer_figures(
                 "tflops": part.flops / taken / 1e12,
                 "share_of_sgemm": part.flops / taken / best,
             }
+            if product in names:
+                figures |= {"kernel": names[product], "fused": fuses[product]}
             if product in theirs:
                 torchs = statistics.median(measured(torch_seconds, theirs[product]))
                 figures |= {"torch_milliseconds": 1e3 * torchs, "times_torchs_rate": torchs / taken}
