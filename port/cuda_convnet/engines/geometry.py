@@ -146,14 +146,6 @@ def check_geometry(
     )
 
 
-def check_arrays(operation: str, **arrays: Array) -> None:
-    """Raises EngineError unless every array is float32 in C order."""
-    for name, array in arrays.items():
-        if array.dtype != np.float32 or not array.flags.c_contiguous:
-            order = "" if array.flags.c_contiguous else ", not in C order"
-            raise EngineError(f"{operation}: {name} is {array.dtype}{order}; it must be float32 in C order")
-
-
 def check_partial_sum(operation: str, targets: tuple[int, ...], partial_sum: int, geometry: Geometry) -> int:
     """The modules of one chunk of weight gradients (chunks, ...).
 

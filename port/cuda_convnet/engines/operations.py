@@ -33,8 +33,10 @@ Windows. A window of size s around i is [i - s//2, i - s//2 + s), clipped to wha
 one further back than forward. Its mirror image, which gradients use, is [i - s + s//2 + 1, i + s//2 + 1).
 `blocked` windows are the fixed groups of s channels that start at multiples of s.
 
-Shapes that do not fit raise EngineError. Engines accept some geometries that the original's launch code
-refuses, such as channel counts that are no multiple of 16.
+Shapes that do not fit raise EngineError; so do other dtypes and orders of arrays, and results that would
+be written over what other entries are made of: entry by entry, operations may work in place. Engines
+accept some geometries that the original's launch code refuses, such as channel counts that are no multiple
+of 16.
 """
 
 from __future__ import annotations
@@ -605,8 +607,8 @@ class Engine(ABC):
     def pool_max(self, images: Array, targets: Array, *, size_x: int, start: int, stride: int) -> None:
         """Max pooling: the largest value of each region.
 
-        NaN is passed over, and the maximum starts from -2e38. Which of +0 and -0 is larger is left open, as
-        fmaxf leaves it.
+        NaN is passed over, and the maximum starts from -2e38. Of +0 and -0 the kernels keep that which
+        comes first; the NumPy engine may keep either.
         """
 
     @operation(source="cuda-convnet:include/cudaconv2/conv_util.cuh", numpy=BITWISE)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cuda_convnet.engines.operations import Array, HostArray
+from cuda_convnet.engines.shapes import check_arrays, distinct
 from cuda_convnet.errors import EngineError
 
 
@@ -51,10 +52,12 @@ class Regions:
     def of(
         cls, operation: str, images: Array, pooled: Array, *, size_x: int, start: int, stride: int
     ) -> Regions:
-        """images (channels, y, x, N) and pooled (channels, regions_y, regions_x, N);
+        """images (channels, y, x, N) and pooled (channels, regions_y, regions_x, N), two arrays.
 
         EngineError if they do not fit.
         """
+        check_arrays(operation, images=images, pooled=pooled)
+        distinct(operation, {"pooled": pooled}, images=images)
         if len(images.shape) != 4 or len(pooled.shape) != 4 or images.shape[::3] != pooled.shape[::3]:
             raise EngineError(
                 f"{operation}: images {images.shape} and regions {pooled.shape} must be (channels, y, x, "

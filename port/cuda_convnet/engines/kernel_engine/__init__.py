@@ -1,4 +1,4 @@
-"""The engine that executes `kernels/*.cu`: every bit as on the GPU, whatever the device."""
+"""The engine that executes `kernels/*.cu`, on a GPU or on a CPU."""
 
 from __future__ import annotations
 

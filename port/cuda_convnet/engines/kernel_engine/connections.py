@@ -10,7 +10,7 @@ import numpy as np
 from cuda_convnet.engines.geometry import Geometry, check_connections
 from cuda_convnet.engines.kernel_engine.device import Device
 from cuda_convnet.engines.operations import Array
-from cuda_convnet.errors import EngineError
+from cuda_convnet.engines.shapes import check_arrays
 
 _Demands: TypeAlias = tuple[int, int, int, bool]  # all of a geometry that connections must agree with
 
@@ -27,11 +27,7 @@ def checked_connections(
     does. To look at what an array holds is to wait for the device, so it is done once: connections are not to
     be overwritten.
     """
-    if color_indices.dtype != np.int32 or not color_indices.flags.c_contiguous:
-        order = "" if color_indices.flags.c_contiguous else ", not in C order"
-        raise EngineError(
-            f"{operation}: color_indices is {color_indices.dtype}{order}; it must be int32 in C order"
-        )
+    check_arrays(operation, dtype=np.int32, color_indices=color_indices)
     agreed = _agreed(color_indices)
     demands = (geometry.groups, geometry.filter_channels, geometry.channels, once)
     if demands not in agreed:

@@ -34,15 +34,15 @@ class Cublas:
         self._cublas = binding()
         try:
             self._handle = self._cublas.create()
+            self._cublas.set_stream(self._handle, stream)
+            self._cublas.set_math_mode(self._handle, self._cublas.Math.DEFAULT_MATH)
+            self._cublas.set_pointer_mode(self._handle, self._cublas.PointerMode.HOST)
         except (RuntimeError, OSError, self._cublas.cuBLASError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise EngineError(
                 f"{NEEDS}, which does not start ({reason}); install that of the CUDA toolkit, or pip install "
                 "nvidia-cublas"
             ) from error
-        self._cublas.set_stream(self._handle, stream)
-        self._cublas.set_math_mode(self._handle, self._cublas.Math.DEFAULT_MATH)
-        self._cublas.set_pointer_mode(self._handle, self._cublas.PointerMode.HOST)
 
     def sgemm(
         self, a: Matrix, b: Matrix, c: Matrix, *, trans_a: bool, trans_b: bool, alpha: float, beta: float

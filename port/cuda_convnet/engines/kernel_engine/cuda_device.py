@@ -18,9 +18,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from cuda_convnet.engines.kernel_engine.cublas import Cublas, Matrix
 from cuda_convnet.engines.kernel_engine.device import Device
-from cuda_convnet.engines.kernel_engine.launch import Launch, argument_type, entry_point
+from cuda_convnet.engines.kernel_engine.launch import Launch, argument_types, entry_point
 from cuda_convnet.engines.kernel_engine.sources import inlined, kernels_folder
 from cuda_convnet.engines.operations import Array
+from cuda_convnet.engines.shapes import check_arrays
 from cuda_convnet.errors import EngineError
 
 NVCC_OPTIONS = (
@@ -31,6 +32,7 @@ NVCC_OPTIONS = (
 FORMATS = {"int": "i", "float": "f", "unsigned long long": "Q"}
 """How PyCUDA packs an argument; all else is a pointer."""
 
+OTHER_ENGINE = "take engine 'host'"
 INSTALL = "CUDA_ROOT=TOOLKIT pip install 'alexnet2012[cuda]', where TOOLKIT has include/cuda.h"
 
 
@@ -48,18 +50,24 @@ class CudaDevice(Device):
     def __init__(self, folder: Path | None = None, *, pooled: bool = True) -> None:
         self._cuda = _driver()
         self._nvcc = _nvcc()
-        _primary_context()
-        from pycuda import gpuarray, tools
-
         self._folder = folder or kernels_folder()
-        self._new_array = gpuarray.GPUArray
-        self._allocate = tools.DeviceMemoryPool().allocate if pooled else self._cuda.mem_alloc
-        self._pinned = tools.PageLockedMemoryPool()
         self._uploads: deque[tuple[Any, NDArray[Any]]] = deque()
         self._functions: dict[tuple[str, tuple[str, ...]], Any] = {}
         self._last: Launch | None = None
-        self.stream = self._cuda.Stream()
-        self._cublas = Cublas(self.stream.handle)
+        try:
+            _primary_context()
+            from pycuda import gpuarray, tools
+
+            self._new_array = gpuarray.GPUArray
+            self._allocate = tools.DeviceMemoryPool().allocate if pooled else self._cuda.mem_alloc
+            self._pinned = tools.PageLockedMemoryPool()
+            self.stream = self._cuda.Stream()
+            self._cublas = Cublas(self.stream.handle)
+        except self._cuda.Error as error:
+            raise EngineError(
+                f"engine 'cuda' cannot work on the GPU ({_first_line(error)}); look at nvidia-smi, whether "
+                f"others use it or its memory, or {OTHER_ENGINE}"
+            ) from error
 
     # --- memory ---
 
@@ -90,6 +98,7 @@ class CudaDevice(Device):
         return targets
 
     def to_host(self, array: Array) -> NDArray[Any]:
+        check_arrays("to_host", dtype=array.dtype, array=array)
         result = np.empty(array.shape, array.dtype)
         if array.size:
             with self._told():
@@ -124,7 +133,7 @@ class CudaDevice(Device):
     def launch(self, launch: Launch, *arguments: Any, fresh: Sequence[Array] = ()) -> None:
         if 0 in launch.grid:
             return
-        types = tuple(map(argument_type, arguments))
+        types = argument_types(launch, arguments)
         function = self._function(launch, types)
         values = [
             _address(value) if type.endswith("*") else value
@@ -229,26 +238,25 @@ def _driver() -> Any:
         import pycuda  # noqa: F401
     except ImportError as error:
         raise EngineError(
-            f"engine 'cuda' needs PyCUDA ({error}); install it: {INSTALL}; or take --engine host"
+            f"engine 'cuda' needs PyCUDA ({error}); install it: {INSTALL}; or {OTHER_ENGINE}"
         ) from error
     try:
         from pycuda import driver
     except ImportError as error:
         raise EngineError(
-            f"engine 'cuda' needs NVIDIA's driver ({error}); install it on a machine with a GPU, or take "
-            "--engine host"
+            f"engine 'cuda' needs NVIDIA's driver ({error}); install it on a machine with a GPU, or "
+            f"{OTHER_ENGINE}"
         ) from error
     try:
         driver.init()
         count = driver.Device.count()
     except driver.Error as error:
         raise EngineError(
-            f"engine 'cuda' cannot start CUDA ({_first_line(error)}); look at nvidia-smi, or take "
-            "--engine host"
+            f"engine 'cuda' cannot start CUDA ({_first_line(error)}); look at nvidia-smi, or {OTHER_ENGINE}"
         ) from error
     if not count:
         raise EngineError(
-            "engine 'cuda' finds no GPU; look at nvidia-smi and CUDA_VISIBLE_DEVICES, or take --engine host"
+            f"engine 'cuda' finds no GPU; look at nvidia-smi and CUDA_VISIBLE_DEVICES, or {OTHER_ENGINE}"
         )
     return driver
 

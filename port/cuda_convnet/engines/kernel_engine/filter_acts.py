@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from cuda_convnet.engines.geometry import Geometry, check_arrays, check_geometry
+from cuda_convnet.engines.geometry import Geometry, check_geometry
 from cuda_convnet.engines.kernel_engine.connections import checked_connections
 from cuda_convnet.engines.kernel_engine.device import Device
 from cuda_convnet.engines.kernel_engine.launch_table.filter_acts import filter_acts
 from cuda_convnet.engines.operations import Array
+from cuda_convnet.engines.shapes import check_operands
 
 
 class FilterActsOperations:
@@ -37,7 +38,7 @@ class FilterActsOperations:
         cuda-convnet:src/cudaconv2/filter_acts.cu
         """
         name = "conv_filter_acts"
-        check_arrays(name, images=images, filters=filters, targets=targets)
+        check_operands(name, targets, images=images, filters=filters)
         geometry = check_geometry(name, images.shape, filters.shape, targets.shape, padding, stride, groups)
         self._filter_acts(geometry, images, filters, None, targets, False, scale_targets, scale_output)
 
@@ -59,7 +60,7 @@ class FilterActsOperations:
         cuda-convnet:src/cudaconv2/filter_acts.cu
         """
         name = "conv_filter_acts_sparse"
-        check_arrays(name, images=images, filters=filters, targets=targets)
+        check_operands(name, targets, images=images, filters=filters)
         shapes = (images.shape, filters.shape, targets.shape)
         geometry = check_geometry(name, *shapes, padding, stride, groups, sparse=True)
         connections = checked_connections(self.device, name, color_indices, geometry, once=False)
@@ -82,7 +83,7 @@ class FilterActsOperations:
         cuda-convnet:src/cudaconv2/filter_acts.cu
         """
         name = "local_filter_acts"
-        check_arrays(name, images=images, filters=filters, targets=targets)
+        check_operands(name, targets, images=images, filters=filters)
         shapes = (images.shape, filters.shape, targets.shape)
         geometry = check_geometry(name, *shapes, padding, stride, groups, unshared=True)
         self._filter_acts(geometry, images, filters, None, targets, True, scale_targets, scale_output)
@@ -105,7 +106,7 @@ class FilterActsOperations:
         cuda-convnet:src/cudaconv2/filter_acts.cu
         """
         name = "local_filter_acts_sparse"
-        check_arrays(name, images=images, filters=filters, targets=targets)
+        check_operands(name, targets, images=images, filters=filters)
         shapes = (images.shape, filters.shape, targets.shape)
         geometry = check_geometry(name, *shapes, padding, stride, groups, sparse=True, unshared=True)
         connections = checked_connections(self.device, name, color_indices, geometry, once=False)

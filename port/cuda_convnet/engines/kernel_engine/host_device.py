@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from cuda_convnet.engines.kernel_engine.device import Device
-from cuda_convnet.engines.kernel_engine.launch import Launch, argument_type, entry_point
+from cuda_convnet.engines.kernel_engine.launch import Launch, argument_types, entry_point
 from cuda_convnet.engines.kernel_engine.sources import cache_folder, included, kernels_folder
 from cuda_convnet.engines.numpy_engine.parallel import WorkerPool
 from cuda_convnet.engines.numpy_engine.products import ProductOperations
@@ -160,8 +160,8 @@ class HostDevice(Device):
     def launch(self, launch: Launch, *arguments: Any, fresh: Sequence[NDArray[Any]] = ()) -> None:
         if 0 in launch.grid:
             return
-        types = tuple(map(argument_type, arguments))
-        values = [_value(launch, value, type) for value, type in zip(arguments, types, strict=True)]
+        types = argument_types(launch, arguments)
+        values = [_value(value, type) for value, type in zip(arguments, types, strict=True)]
         pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
         if self.instruments.poison:
             for array in fresh:
@@ -290,18 +290,14 @@ def _with_launcher(source: str, types: Sequence[str]) -> str:
     )
 
 
-def _value(launch: Launch, value: Any, type: str) -> Any:
+def _value(value: Any, type: str) -> Any:
     """The argument as C has it."""
     if type == "int":
-        if not -(2**31) <= value < 2**31:
-            raise EngineError(f"{launch}: {value} is more than an int holds; the arrays are too large")
         return ctypes.c_int(value)
     if type == "float":
         return ctypes.c_float(value)
     if type == "unsigned long long":
         return ctypes.c_uint64(int(value))
-    if not value.flags.c_contiguous:
-        raise EngineError(f"{launch}: an array of shape {value.shape} does not lie in C order")
     return ctypes.c_void_p(value.ctypes.data)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cuda_convnet.engines.geometry import check_arrays
 from cuda_convnet.engines.images import (
     check_blur,
     check_colours,
@@ -20,11 +19,6 @@ from cuda_convnet.engines.kernel_engine.launch_table.grids import check_size
 from cuda_convnet.engines.operations import Array
 
 
-def _check(operation: str, **arrays: Array) -> None:
-    check_arrays(operation, **arrays)
-    check_size(operation, *(array.shape for array in arrays.values()))
-
-
 class ImageOperations:
     """The image operations of a KernelEngine, which supplies `device`."""
 
@@ -40,7 +34,7 @@ class ImageOperations:
         scale_targets: float = 0.0,
         scale_output: float = 1.0,
     ) -> None:
-        _check("bed_of_nails", images=images, targets=targets)
+        check_size("bed_of_nails", images=images.shape, targets=targets.shape)
         check_nails("bed_of_nails", images, targets, start=start, stride=stride)
         self._nails(
             "bedOfNails", images, targets, (start, stride, scale_targets, scale_output), images, targets
@@ -56,7 +50,7 @@ class ImageOperations:
         scale_targets: float = 0.0,
         scale_output: float = 1.0,
     ) -> None:
-        _check("bed_of_nails_undo", grads=grads, targets=targets)
+        check_size("bed_of_nails_undo", grads=grads.shape, targets=targets.shape)
         check_nails("bed_of_nails_undo", targets, grads, start=start, stride=stride)
         self._nails(
             "bedOfNailsUndo", grads, targets, (start, stride, scale_targets, scale_output), targets, grads
@@ -99,7 +93,7 @@ class ImageOperations:
         scale_targets: float = 0.0,
         scale_output: float = 1.0,
     ) -> None:
-        _check("gaussian_blur", images=images, filter=filter, targets=targets)
+        check_size("gaussian_blur", images=images.shape, filter=filter.shape, targets=targets.shape)
         taps = check_blur("gaussian_blur", images, filter, targets, horiz=horiz)
         channels, height, width, count = images.shape
         # of a line: how many there are in a plane, how far apart they lie, and how far apart its pixels
@@ -121,7 +115,7 @@ class ImageOperations:
         )
 
     def resize_bilinear(self, images: Array, targets: Array, *, scale: float) -> None:
-        _check("resize_bilinear", images=images, targets=targets)
+        check_size("resize_bilinear", images=images.shape, targets=targets.shape)
         check_resize("resize_bilinear", images, targets)
         (height, width), (tall, wide) = images.shape[1:3], targets.shape[1:3]
         self.device.launch(
@@ -140,28 +134,28 @@ class ImageOperations:
         )
 
     def rgb_to_yuv(self, images: Array, targets: Array) -> None:
-        _check("rgb_to_yuv", images=images, targets=targets)
+        check_size("rgb_to_yuv", images=images.shape, targets=targets.shape)
         check_colours("rgb_to_yuv", images, targets)
         _, height, width, count = images.shape
         launch = launch_table.rgb_to_yuv(targets.shape)
         self.device.launch(launch, images, targets, height * width, count, fresh=[targets])
 
     def rgb_to_lab(self, images: Array, targets: Array, *, center: bool) -> None:
-        _check("rgb_to_lab", images=images, targets=targets)
+        check_size("rgb_to_lab", images=images.shape, targets=targets.shape)
         check_colours("rgb_to_lab", images, targets)
         _, height, width, count = images.shape
         launch = launch_table.rgb_to_lab(targets.shape, center=center)
         self.device.launch(launch, images, targets, height * width, count, fresh=[targets])
 
     def crop(self, images: Array, targets: Array, *, start_y: int, start_x: int) -> None:
-        _check("crop", images=images, targets=targets)
+        check_size("crop", images=images.shape, targets=targets.shape)
         check_crop("crop", images, targets, start_y=start_y, start_x=start_x)
         sizes = (*images.shape[1:3], *targets.shape[1:3], images.shape[3])
         launch = launch_table.crop(targets.shape)
         self.device.launch(launch, images, targets, *sizes, start_y, start_x, fresh=[targets])
 
     def reflect_horizontal(self, images: Array, targets: Array) -> None:
-        _check("reflect_horizontal", images=images, targets=targets)
+        check_size("reflect_horizontal", images=images.shape, targets=targets.shape)
         check_reflection("reflect_horizontal", images, targets)
         launch = launch_table.reflect_horizontal(targets.shape)
         self.device.launch(launch, images, targets, *images.shape[1:], fresh=[targets])
@@ -175,8 +169,8 @@ class ImageOperations:
         scale_targets: float = 0.0,
         scale_output: float = 1.0,
     ) -> None:
-        _check("tica", images=images, targets=targets)
-        check_tica("tica", images, size_x=size_x, targets=targets)
+        check_size("tica", images=images.shape, targets=targets.shape)
+        check_tica("tica", targets, size_x=size_x, images=images)
         self._tica("tica", (images,), targets, size_x, scale_targets, scale_output)
 
     def tica_grad(
@@ -189,8 +183,8 @@ class ImageOperations:
         scale_targets: float = 0.0,
         scale_output: float = 1.0,
     ) -> None:
-        _check("tica_grad", images=images, ticas=ticas, targets=targets)
-        check_tica("tica_grad", images, size_x=size_x, ticas=ticas, targets=targets)
+        check_size("tica_grad", images=images.shape, ticas=ticas.shape, targets=targets.shape)
+        check_tica("tica_grad", targets, size_x=size_x, images=images, ticas=ticas)
         self._tica("ticaGrad", (images, ticas), targets, size_x, scale_targets, scale_output)
 
     def _tica(
@@ -208,7 +202,7 @@ class ImageOperations:
         self.device.launch(launch, *sources, targets, *targets.shape, size_x, *scales, fresh=fresh)
 
     def normalize_local_weights(self, weights: Array, *, norm: float) -> None:
-        _check("normalize_local_weights", weights=weights)
+        check_size("normalize_local_weights", weights=weights.shape)
         modules, size, filters = check_local_weights("normalize_local_weights", weights)
         launch = launch_table.normalize_local_weights(modules, filters)
         self.device.launch(launch, weights, modules, size, filters, float(norm))

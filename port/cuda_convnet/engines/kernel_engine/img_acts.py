@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from cuda_convnet.engines.geometry import Geometry, check_arrays, check_geometry, check_over_sample
+from cuda_convnet.engines.geometry import Geometry, check_geometry, check_over_sample
 from cuda_convnet.engines.kernel_engine.connections import checked_connections
 from cuda_convnet.engines.kernel_engine.device import Device
 from cuda_convnet.engines.kernel_engine.launch_table.img_acts import img_acts
 from cuda_convnet.engines.operations import Array
+from cuda_convnet.engines.shapes import check_operands
 
 
 class ImgActsOperations:
@@ -36,7 +37,7 @@ class ImgActsOperations:
         cuda-convnet:src/cudaconv2/img_acts.cu
         """
         name = "conv_img_acts"
-        check_arrays(name, hid_acts=hid_acts, filters=filters, targets=targets)
+        check_operands(name, targets, hid_acts=hid_acts, filters=filters)
         shapes = (targets.shape, filters.shape, hid_acts.shape)
         geometry = check_geometry(name, *shapes, padding, stride, groups)
         self._img_acts(name, geometry, hid_acts, filters, targets, scale_targets, scale_output)
@@ -59,7 +60,7 @@ class ImgActsOperations:
         cuda-convnet:src/cudaconv2/img_acts.cu
         """
         name = "conv_img_acts_sparse"
-        check_arrays(name, hid_acts=hid_acts, filters=filters, targets=targets)
+        check_operands(name, targets, hid_acts=hid_acts, filters=filters)
         shapes = (targets.shape[1:], filters.shape, hid_acts.shape)
         geometry = check_geometry(name, *shapes, padding, stride, groups, sparse=True)
         indices = self._connections(name, color_indices, geometry, targets)
@@ -82,7 +83,7 @@ class ImgActsOperations:
         cuda-convnet:src/cudaconv2/img_acts.cu
         """
         name = "local_img_acts"
-        check_arrays(name, hid_acts=hid_acts, filters=filters, targets=targets)
+        check_operands(name, targets, hid_acts=hid_acts, filters=filters)
         shapes = (targets.shape, filters.shape, hid_acts.shape)
         geometry = check_geometry(name, *shapes, padding, stride, groups, unshared=True)
         self._img_acts(name, geometry, hid_acts, filters, targets, scale_targets, scale_output)
@@ -105,7 +106,7 @@ class ImgActsOperations:
         cuda-convnet:src/cudaconv2/img_acts.cu
         """
         name = "local_img_acts_sparse"
-        check_arrays(name, hid_acts=hid_acts, filters=filters, targets=targets)
+        check_operands(name, targets, hid_acts=hid_acts, filters=filters)
         shapes = (targets.shape[1:], filters.shape, hid_acts.shape)
         geometry = check_geometry(name, *shapes, padding, stride, groups, sparse=True, unshared=True)
         indices = self._connections(name, color_indices, geometry, targets)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,6 +23,8 @@ RESIDENT_THREADS = 512
 
 MOST_BLOCKS: Dim3 = (2**31 - 1, 2**16 - 1, 2**16 - 1)
 """Of a grid, on every GPU since 2012."""
+
+MOST_FLOAT = float(np.finfo(np.float32).max)
 
 POINTERS: dict[Any, str] = {np.dtype(np.float32): "float*", np.dtype(np.int32): "int*"}
 
@@ -46,7 +48,7 @@ class Launch:
             raise EngineError(f"{self}: a block has 1 to {MOST_THREADS} threads, {MOST_DEEP} of them along z")
         if any(not 0 <= blocks <= most for blocks, most in zip(self.grid, MOST_BLOCKS, strict=True)):
             most = "x".join(map(str, MOST_BLOCKS))
-            raise EngineError(f"{self}: a grid has up to {most} blocks; take fewer images")
+            raise EngineError(f"{self}: a grid has up to {most} blocks; take smaller arrays")
 
     @property
     def instance(self) -> str:
@@ -86,6 +88,24 @@ def argument_type(value: Any) -> str:
     if pointer is None:
         raise TypeError(f"kernels take float32 and int32 arrays, int, float and numpy.uint64, not {value!r}")
     return pointer
+
+
+def argument_types(launch: Launch, arguments: Sequence[Any]) -> tuple[str, ...]:
+    """How C++ declares the arguments of a launch.
+
+    Raises EngineError for numbers that an int or a float does not hold, and arrays that are not in C order.
+    """
+    types = tuple(map(argument_type, arguments))
+    for value, type in zip(arguments, types, strict=True):
+        if type == "int" and not -(2**31) <= value < 2**31:
+            raise EngineError(f"{launch}: {value} is more than an int holds; take smaller arrays")
+        if type == "float" and MOST_FLOAT < abs(value) < inf:
+            raise EngineError(f"{launch}: {value} is more than a float holds; take a smaller number")
+        if type.endswith("*") and not value.flags.c_contiguous:
+            raise EngineError(
+                f"{launch}: an array of shape {value.shape} does not lie in C order; copy it to one that does"
+            )
+    return types
 
 
 def entry_function(launch: Launch, types: Sequence[str], name: str = "entry") -> str:

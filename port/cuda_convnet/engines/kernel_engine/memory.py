@@ -6,7 +6,7 @@ import numpy as np
 
 from cuda_convnet.engines.kernel_engine.device import Device
 from cuda_convnet.engines.operations import Array, HostArray
-from cuda_convnet.errors import EngineError
+from cuda_convnet.engines.shapes import same_shapes
 
 
 class MemoryOperations:
@@ -27,6 +27,5 @@ class MemoryOperations:
         return self.device.to_host(array)
 
     def copy(self, source: Array, targets: Array) -> None:
-        if source.shape != targets.shape:
-            raise EngineError(f"copy: targets {targets.shape} must have the shape of source {source.shape}")
+        same_shapes("copy", source=source, targets=targets)
         self.device.copy(source, targets)

@@ -10,6 +10,7 @@ from cuda_convnet.engines.kernel_engine.device import Device
 from cuda_convnet.engines.kernel_engine.launch_table import normalisation as table
 from cuda_convnet.engines.normalisation import check_across_maps, check_within_maps, undo_scales
 from cuda_convnet.engines.operations import Array
+from cuda_convnet.engines.shapes import distinct
 
 
 class NormalisationOperations:
@@ -21,6 +22,7 @@ class NormalisationOperations:
         self, images: Array, denoms: Array, targets: Array, *, size_x: int, scale: float, power: float
     ) -> None:
         check_within_maps("response_norm", size_x, images=images, denoms=denoms, targets=targets)
+        distinct("response_norm", {"denoms": denoms, "targets": targets}, images=images)
         self._normalise(images, images, denoms, targets, size_x, scale, power)
 
     def contrast_norm(
@@ -36,6 +38,8 @@ class NormalisationOperations:
     ) -> None:
         arrays = {"images": images, "mean_diffs": mean_diffs, "denoms": denoms, "targets": targets}
         check_within_maps("contrast_norm", size_x, **arrays)
+        written = {"mean_diffs": mean_diffs, "denoms": denoms, "targets": targets}
+        distinct("contrast_norm", written, images=images)
         launch = table.mean_differences(table.Maps(*images.shape))
         self.device.launch(launch, images, mean_diffs, *images.shape, size_x, fresh=[mean_diffs])
         self._normalise(images, mean_diffs, denoms, targets, size_x, scale, power)
@@ -139,6 +143,7 @@ class NormalisationOperations:
         blocked: bool = False,
     ) -> None:
         check_across_maps("response_norm_cross_map", size_x, images=images, denoms=denoms, targets=targets)
+        distinct("response_norm_cross_map", {"denoms": denoms, "targets": targets}, images=images)
         maps = table.Maps(*images.shape)
         self.device.launch(
             table.cross_map("crossMapNorm", maps, blocked=blocked),
@@ -194,8 +199,9 @@ class NormalisationOperations:
         scale_targets: float = 0.0,
         scale_output: float = 1.0,
     ) -> None:
-        arrays = {"images": images, "out_grads": out_grads, "acts": acts, "targets": targets}
-        check_across_maps("response_norm_cross_map_undo_v2", size_x, **arrays)
+        operation = "response_norm_cross_map_undo_v2"
+        check_across_maps(operation, size_x, images=images, out_grads=out_grads, acts=acts, targets=targets)
+        distinct(operation, {"targets": targets}, images=images, out_grads=out_grads, acts=acts)
         maps = table.Maps(*images.shape)
         self.device.launch(
             table.cross_map("crossMapNormUndoV2", maps, blocked=blocked),

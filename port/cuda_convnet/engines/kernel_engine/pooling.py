@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cuda_convnet.engines.geometry import check_arrays
 from cuda_convnet.engines.kernel_engine.device import Device
 from cuda_convnet.engines.kernel_engine.launch_table.grids import check_size
 from cuda_convnet.engines.kernel_engine.launch_table.pooling import (
@@ -13,14 +12,13 @@ from cuda_convnet.engines.kernel_engine.launch_table.pooling import (
 from cuda_convnet.engines.kernel_engine.randomness import stream_words
 from cuda_convnet.engines.operations import Array
 from cuda_convnet.engines.regions import Regions
-from cuda_convnet.engines.shapes import same_shapes
+from cuda_convnet.engines.shapes import distinct, same_shapes
 
 
 def _regions(
     operation: str, images: Array, pooled: Array, *, size_x: int, start: int, stride: int
 ) -> Regions:
-    check_arrays(operation, images=images, pooled=pooled)
-    check_size(operation, images.shape, pooled.shape)
+    check_size(operation, images=images.shape, pooled=pooled.shape)
     return Regions.of(operation, images, pooled, size_x=size_x, start=start, stride=stride)
 
 
@@ -82,9 +80,9 @@ class PoolingOperations:
         scale_targets: float = 0.0,
         scale_output: float = 1.0,
     ) -> None:
-        check_arrays("pool_max_undo", max_grads=max_grads, targets=targets)
         same_shapes("pool_max_undo", max_acts=max_acts, max_grads=max_grads)
         same_shapes("pool_max_undo", images=images, targets=targets)
+        distinct("pool_max_undo", {"targets": targets}, max_grads=max_grads, max_acts=max_acts)
         regions = _regions("pool_max_undo", images, max_acts, size_x=size_x, start=start, stride=stride)
         self._undo(
             "localMaxUndo", regions, (images, max_grads, max_acts), targets, scale_targets, scale_output

@@ -9,6 +9,7 @@ import numpy as np
 from cuda_convnet.engines.kernel_engine.device import Device
 from cuda_convnet.engines.kernel_engine.launch_table import randomness as table
 from cuda_convnet.engines.operations import Array
+from cuda_convnet.engines.shapes import check_arrays
 
 WORD = (1 << 64) - 1
 
@@ -19,6 +20,7 @@ class RandomOperations:
     device: Device
 
     def random_keep_mask(self, targets: Array, *, keep: float, key: tuple[int, int], counter: int) -> None:
+        check_arrays("random_keep_mask", targets=targets)
         below = min(max(0, ceil(keep * 2.0**32)), 1 << 32)
         size = prod(targets.shape)
         launch = table.random("random_keep_mask", size, table.MASK_ENTRIES)
@@ -26,6 +28,7 @@ class RandomOperations:
         self.device.launch(launch, targets, np.uint64(below), *words, np.uint64(size), fresh=[targets])
 
     def random_normal(self, targets: Array, *, key: tuple[int, int], counter: int) -> None:
+        check_arrays("random_normal", targets=targets)
         size = prod(targets.shape)
         launch = table.random("random_normal", size, table.NORMAL_ENTRIES)
         self.device.launch(launch, targets, *stream_words(key, counter), np.uint64(size), fresh=[targets])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from cuda_convnet.engines.kernel_engine.device import Device
-from cuda_convnet.engines.kernel_engine.launch import Launch, argument_type, entry_function
+from cuda_convnet.engines.kernel_engine.launch import Launch, argument_types, entry_function
 from cuda_convnet.engines.operations import Array
 
 Instance: TypeAlias = tuple[Launch, tuple[str, ...]]
@@ -52,7 +52,7 @@ class RecordingDevice(Device):
     def launch(self, launch: Launch, *arguments: Any, fresh: Sequence[Array] = ()) -> None:
         if 0 in launch.grid:
             return
-        types = tuple(map(argument_type, arguments))
+        types = argument_types(launch, arguments)
         self.launches.append(launch)
         self._instances.setdefault(launch.file + entry_function(launch, types), (launch, types))
 

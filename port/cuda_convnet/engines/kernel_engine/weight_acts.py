@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from cuda_convnet.engines.geometry import Geometry, check_arrays, check_geometry, check_partial_sum
+from cuda_convnet.engines.geometry import Geometry, check_geometry, check_partial_sum
 from cuda_convnet.engines.kernel_engine.connections import checked_connections
 from cuda_convnet.engines.kernel_engine.device import Device
 from cuda_convnet.engines.kernel_engine.launch_table.grids import check_size
 from cuda_convnet.engines.kernel_engine.launch_table.weight_acts import weight_acts
 from cuda_convnet.engines.operations import Array
+from cuda_convnet.engines.shapes import check_operands
 
 
 class WeightActsOperations:
@@ -40,7 +41,7 @@ class WeightActsOperations:
         cuda-convnet:src/cudaconv2/weight_acts.cu
         """
         name = "conv_weight_acts"
-        check_arrays(name, images=images, hid_acts=hid_acts, targets=targets)
+        check_operands(name, targets, images=images, hid_acts=hid_acts)
         shapes = (images.shape, targets.shape[1:], hid_acts.shape)
         geometry = check_geometry(name, *shapes, padding, stride, groups)
         length = check_partial_sum(name, targets.shape, partial_sum, geometry)
@@ -65,7 +66,7 @@ class WeightActsOperations:
         cuda-convnet:src/cudaconv2/weight_acts.cu
         """
         name = "conv_weight_acts_sparse"
-        check_arrays(name, images=images, hid_acts=hid_acts, targets=targets)
+        check_operands(name, targets, images=images, hid_acts=hid_acts)
         shapes = (images.shape, targets.shape[1:], hid_acts.shape)
         geometry = check_geometry(name, *shapes, padding, stride, groups, sparse=True)
         connections = checked_connections(self.device, name, color_indices, geometry, once=False)
@@ -91,7 +92,7 @@ class WeightActsOperations:
         cuda-convnet:src/cudaconv2/weight_acts.cu
         """
         name = "local_weight_acts"
-        check_arrays(name, images=images, hid_acts=hid_acts, targets=targets)
+        check_operands(name, targets, images=images, hid_acts=hid_acts)
         shapes = (images.shape, targets.shape, hid_acts.shape)
         geometry = check_geometry(name, *shapes, padding, stride, groups, unshared=True)
         self._weight_acts(geometry, 1, images, hid_acts, None, targets, scale_targets, scale_output)
@@ -114,7 +115,7 @@ class WeightActsOperations:
         cuda-convnet:src/cudaconv2/weight_acts.cu
         """
         name = "local_weight_acts_sparse"
-        check_arrays(name, images=images, hid_acts=hid_acts, targets=targets)
+        check_operands(name, targets, images=images, hid_acts=hid_acts)
         shapes = (images.shape, targets.shape, hid_acts.shape)
         geometry = check_geometry(name, *shapes, padding, stride, groups, sparse=True, unshared=True)
         connections = checked_connections(self.device, name, color_indices, geometry, once=False)
@@ -131,7 +132,7 @@ class WeightActsOperations:
         scale_targets: float,
         scale_output: float,
     ) -> None:
-        check_size("weight_acts", images.shape, hid_acts.shape, targets.shape)
+        check_size("weight_acts", images=images.shape, hid_acts=hid_acts.shape, targets=targets.shape)
         launch = weight_acts(geometry, partial_sum, sparse=connections is not None)
         self.device.launch(
             launch,

@@ -10,17 +10,9 @@ from numpy.typing import NDArray
 
 from cuda_convnet.engines.numpy_engine.parallel import WorkerPool
 from cuda_convnet.engines.operations import HostArray
-from cuda_convnet.errors import EngineError
 
 BLOCK = 1 << 16
 """Entries of a block: the blocks of three operands fit a second-level cache of a megabyte."""
-
-
-def flat(operation: str, array: HostArray) -> HostArray:
-    """The array as one line of entries, without a copy; EngineError unless it is float32 in C order."""
-    if array.dtype != np.float32 or not array.flags.c_contiguous:
-        raise EngineError(f"{operation}: arrays must be float32 and contiguous in C order; make a copy first")
-    return array.reshape(-1)
 
 
 def spans(length: int, step: int) -> Iterator[slice]:
@@ -39,10 +31,13 @@ def quiet(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def elementwise(
-    pool: WorkerPool, operation: str, function: Callable[..., None], *arrays: HostArray, block: int = BLOCK
+    pool: WorkerPool, function: Callable[..., None], *arrays: HostArray, block: int = BLOCK
 ) -> None:
-    """Call `function` with corresponding blocks of the arrays, which have equal sizes, until all are done."""
-    lines = [flat(operation, array) for array in arrays]
+    """Call `function` with corresponding blocks of the arrays until all are done.
+
+    They have equal sizes, and lie in C order.
+    """
+    lines = [array.reshape(-1) for array in arrays]
     work = quiet(function)
     if lines[0].size <= block:
         work(*lines)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from cuda_convnet.engines.geometry import (
     Connections,
     Geometry,
-    check_arrays,
     check_connections,
     check_geometry,
     check_over_sample,
@@ -20,6 +19,7 @@ from cuda_convnet.engines.numpy_engine.parallel import WorkerPool
 from cuda_convnet.engines.numpy_engine.shared import Shared
 from cuda_convnet.engines.numpy_engine.unshared import Unshared
 from cuda_convnet.engines.operations import Array
+from cuda_convnet.engines.shapes import check_operands
 
 Shape = tuple[int, ...]
 
@@ -52,7 +52,7 @@ class ConvolutionOperations:
         cuda-convnet:src/cudaconv2/filter_acts.cu
         """
         name = "conv_filter_acts"
-        check_arrays(name, images=images, filters=filters, targets=targets)
+        check_operands(name, targets, images=images, filters=filters)
         shapes = (images.shape, filters.shape, targets.shape)
         geometry = check_geometry(name, *shapes, padding, stride, groups)
         shared = Shared(self.pool, geometry, None, scale_targets, scale_output)
@@ -75,7 +75,7 @@ class ConvolutionOperations:
         cuda-convnet:src/cudaconv2/img_acts.cu
         """
         name = "conv_img_acts"
-        check_arrays(name, hid_acts=hid_acts, filters=filters, targets=targets)
+        check_operands(name, targets, hid_acts=hid_acts, filters=filters)
         shapes = (targets.shape, filters.shape, hid_acts.shape)
         geometry = check_geometry(name, *shapes, padding, stride, groups)
         shared = Shared(self.pool, geometry, None, scale_targets, scale_output)
@@ -100,7 +100,7 @@ class ConvolutionOperations:
         cuda-convnet:src/cudaconv2/weight_acts.cu
         """
         name = "conv_weight_acts"
-        check_arrays(name, images=images, hid_acts=hid_acts, targets=targets)
+        check_operands(name, targets, images=images, hid_acts=hid_acts)
         shapes = (images.shape, targets.shape[1:], hid_acts.shape)
         geometry = check_geometry(name, *shapes, padding, stride, groups)
         partial_sum = check_partial_sum(name, targets.shape, partial_sum, geometry)
@@ -125,7 +125,7 @@ class ConvolutionOperations:
         cuda-convnet:src/cudaconv2/filter_acts.cu
         """
         name = "conv_filter_acts_sparse"
-        check_arrays(name, images=images, filters=filters, targets=targets)
+        check_operands(name, targets, images=images, filters=filters)
         shapes = (images.shape, filters.shape, targets.shape)
         geometry, connections = _sparse(name, shapes, padding, stride, groups, color_indices)
         shared = Shared(self.pool, geometry, connections, scale_targets, scale_output)
@@ -150,7 +150,7 @@ class ConvolutionOperations:
         cuda-convnet:src/cudaconv2/img_acts.cu
         """
         name = "conv_img_acts_sparse"
-        check_arrays(name, hid_acts=hid_acts, filters=filters, targets=targets)
+        check_operands(name, targets, hid_acts=hid_acts, filters=filters)
         shapes = (targets.shape[1:], filters.shape, hid_acts.shape)
         geometry, connections = _sparse(name, shapes, padding, stride, groups, color_indices, once=True)
         check_over_sample(name, targets.shape, geometry)
@@ -176,7 +176,7 @@ class ConvolutionOperations:
         cuda-convnet:src/cudaconv2/weight_acts.cu
         """
         name = "conv_weight_acts_sparse"
-        check_arrays(name, images=images, hid_acts=hid_acts, targets=targets)
+        check_operands(name, targets, images=images, hid_acts=hid_acts)
         shapes = (images.shape, targets.shape[1:], hid_acts.shape)
         geometry, connections = _sparse(name, shapes, padding, stride, groups, color_indices)
         partial_sum = check_partial_sum(name, targets.shape, partial_sum, geometry)
@@ -200,7 +200,7 @@ class ConvolutionOperations:
         cuda-convnet:src/cudaconv2/filter_acts.cu
         """
         name = "local_filter_acts"
-        check_arrays(name, images=images, filters=filters, targets=targets)
+        check_operands(name, targets, images=images, filters=filters)
         shapes = (images.shape, filters.shape, targets.shape)
         geometry = check_geometry(name, *shapes, padding, stride, groups, unshared=True)
         unshared = Unshared(self.pool, geometry, None, scale_targets, scale_output)
@@ -223,7 +223,7 @@ class ConvolutionOperations:
         cuda-convnet:src/cudaconv2/img_acts.cu
         """
         name = "local_img_acts"
-        check_arrays(name, hid_acts=hid_acts, filters=filters, targets=targets)
+        check_operands(name, targets, hid_acts=hid_acts, filters=filters)
         shapes = (targets.shape, filters.shape, hid_acts.shape)
         geometry = check_geometry(name, *shapes, padding, stride, groups, unshared=True)
         unshared = Unshared(self.pool, geometry, None, scale_targets, scale_output)
@@ -246,7 +246,7 @@ class ConvolutionOperations:
         cuda-convnet:src/cudaconv2/weight_acts.cu
         """
         name = "local_weight_acts"
-        check_arrays(name, images=images, hid_acts=hid_acts, targets=targets)
+        check_operands(name, targets, images=images, hid_acts=hid_acts)
         shapes = (images.shape, targets.shape, hid_acts.shape)
         geometry = check_geometry(name, *shapes, padding, stride, groups, unshared=True)
         unshared = Unshared(self.pool, geometry, None, scale_targets, scale_output)
@@ -270,7 +270,7 @@ class ConvolutionOperations:
         cuda-convnet:src/cudaconv2/filter_acts.cu
         """
         name = "local_filter_acts_sparse"
-        check_arrays(name, images=images, filters=filters, targets=targets)
+        check_operands(name, targets, images=images, filters=filters)
         shapes = (images.shape, filters.shape, targets.shape)
         geometry, connections = _sparse(name, shapes, padding, stride, groups, color_indices, unshared=True)
         unshared = Unshared(self.pool, geometry, connections, scale_targets, scale_output)
@@ -294,7 +294,7 @@ class ConvolutionOperations:
         cuda-convnet:src/cudaconv2/img_acts.cu
         """
         name = "local_img_acts_sparse"
-        check_arrays(name, hid_acts=hid_acts, filters=filters, targets=targets)
+        check_operands(name, targets, hid_acts=hid_acts, filters=filters)
         shapes = (targets.shape[1:], filters.shape, hid_acts.shape)
         geometry, connections = _sparse(
             name, shapes, padding, stride, groups, color_indices, once=True, unshared=True
@@ -321,7 +321,7 @@ class ConvolutionOperations:
         cuda-convnet:src/cudaconv2/weight_acts.cu
         """
         name = "local_weight_acts_sparse"
-        check_arrays(name, images=images, hid_acts=hid_acts, targets=targets)
+        check_operands(name, targets, images=images, hid_acts=hid_acts)
         shapes = (images.shape, targets.shape, hid_acts.shape)
         geometry, connections = _sparse(name, shapes, padding, stride, groups, color_indices, unshared=True)
         unshared = Unshared(self.pool, geometry, connections, scale_targets, scale_output)

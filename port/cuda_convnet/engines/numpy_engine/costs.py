@@ -157,7 +157,7 @@ class CostOperations:
             other = np.multiply(1 - t, safe_log(1 - y))
             np.add(np.multiply(t, safe_log(y)), other, out=target)
 
-        elementwise(self.pool, "cross_entropy2_cost", work, labels, probs, targets)
+        elementwise(self.pool, work, labels, probs, targets)
 
     def cross_entropy2_grad(
         self, labels: HostArray, probs: HostArray, targets: HostArray, *, coeff: float, add: bool = False
@@ -167,7 +167,7 @@ class CostOperations:
         def work(t: HostArray, y: HostArray, target: HostArray) -> None:
             write(target, np.multiply(t / y + (1 - t) / (1 - y), coeff), add)
 
-        elementwise(self.pool, "cross_entropy2_grad", work, labels, probs, targets)
+        elementwise(self.pool, work, labels, probs, targets)
 
     def robust_flickr_cost(self, labels: HostArray, probs: HostArray, targets: HostArray) -> None:
         same_shapes("robust_flickr_cost", labels=labels, probs=probs, targets=targets)
@@ -175,7 +175,7 @@ class CostOperations:
         def work(t: HostArray, y: HostArray, target: HostArray) -> None:
             np.log(1 + np.square(y - t), out=target)
 
-        elementwise(self.pool, "robust_flickr_cost", work, labels, probs, targets)
+        elementwise(self.pool, work, labels, probs, targets)
 
     def robust_flickr_grad(
         self, labels: HostArray, probs: HostArray, targets: HostArray, *, coeff: float, add: bool = False
@@ -186,4 +186,4 @@ class CostOperations:
             apart = y - t
             write(target, np.multiply(2 * apart / (1 + np.square(apart)), -coeff), add)
 
-        elementwise(self.pool, "robust_flickr_grad", work, labels, probs, targets)
+        elementwise(self.pool, work, labels, probs, targets)

@@ -14,7 +14,7 @@ from cuda_convnet.engines.images import (
     check_tica,
     resize_centre,
 )
-from cuda_convnet.engines.numpy_engine.blocks import flat, quiet
+from cuda_convnet.engines.numpy_engine.blocks import quiet
 from cuda_convnet.engines.numpy_engine.fma import combine_exactly, fma
 from cuda_convnet.engines.numpy_engine.normalisation import forward_offsets, sum_along
 from cuda_convnet.engines.numpy_engine.parallel import WorkerPool
@@ -27,12 +27,6 @@ TO_XYZ = np.array([[0.49, 0.31, 0.2], [0.17697, 0.8124, 0.01063], [0, 0.01, 0.99
 LAB_THRESHOLD = np.float32(0.0088564517)
 
 
-def contiguous(operation: str, *arrays: HostArray) -> None:
-    """EngineError unless the arrays are float32 in C order."""
-    for array in arrays:
-        flat(operation, array)
-
-
 def weighted(weights: HostArray, planes: HostArray) -> HostArray:
     """The sum of the planes (3, ...), times their weights."""
     return weights[0] * planes[0] + weights[1] * planes[1] + weights[2] * planes[2]
@@ -40,7 +34,6 @@ def weighted(weights: HostArray, planes: HostArray) -> HostArray:
 
 def nails(operation: str, images: HostArray, sampled: HostArray, start: int, stride: int) -> HostArray:
     """A view of the pixels of images that the nails stand on."""
-    contiguous(operation, images, sampled)
     check_nails(operation, images, sampled, start=start, stride=stride)
     ends = [start + (count - 1) * stride + 1 for count in sampled.shape[1:3]]
     return images[:, start : ends[0] : stride, start : ends[1] : stride]
@@ -97,7 +90,6 @@ class ImageOperations:
         scale_targets: float = 0.0,
         scale_output: float = 1.0,
     ) -> None:
-        contiguous("gaussian_blur", images, targets)
         count = check_blur("gaussian_blur", images, filter, targets, horiz=horiz)
         taps, radius, axis = filter.reshape(-1), count // 2, 2 if horiz else 1
         size = images.shape[axis]
@@ -120,7 +112,6 @@ class ImageOperations:
         self.pool.map(quiet(work), range(len(images)))
 
     def resize_bilinear(self, images: HostArray, targets: HostArray, *, scale: float) -> None:
-        contiguous("resize_bilinear", images, targets)
         check_resize("resize_bilinear", images, targets)
         below, where = zip(
             *(source_pixels(images.shape[axis], targets.shape[axis], scale) for axis in (1, 2)), strict=True
@@ -140,13 +131,11 @@ class ImageOperations:
         self.pool.map(quiet(work), range(len(images)))
 
     def rgb_to_yuv(self, images: HostArray, targets: HostArray) -> None:
-        contiguous("rgb_to_yuv", images, targets)
         check_colours("rgb_to_yuv", images, targets)
         for weights, target in zip(TO_YUV, targets, strict=True):
             target[...] = weighted(weights, images)
 
     def rgb_to_lab(self, images: HostArray, targets: HostArray, *, center: bool) -> None:
-        contiguous("rgb_to_lab", images, targets)
         check_colours("rgb_to_lab", images, targets)
         x, y, z = (self._lab_function(weighted(weights, images)) for weights in TO_XYZ)
         np.subtract(116 * y, 66 if center else 16, out=targets[0])
@@ -161,13 +150,11 @@ class ImageOperations:
         return np.where(values > LAB_THRESHOLD, root, line)
 
     def crop(self, images: HostArray, targets: HostArray, *, start_y: int, start_x: int) -> None:
-        contiguous("crop", images, targets)
         check_crop("crop", images, targets, start_y=start_y, start_x=start_x)
         height, width = targets.shape[1:3]
         np.copyto(targets, images[:, start_y : start_y + height, start_x : start_x + width])
 
     def reflect_horizontal(self, images: HostArray, targets: HostArray) -> None:
-        contiguous("reflect_horizontal", images, targets)
         check_reflection("reflect_horizontal", images, targets)
         np.copyto(targets, images[:, :, ::-1])
 
@@ -180,8 +167,7 @@ class ImageOperations:
         scale_targets: float = 0.0,
         scale_output: float = 1.0,
     ) -> None:
-        contiguous("tica", images, targets)
-        check_tica("tica", images, size_x=size_x, targets=targets)
+        check_tica("tica", targets, size_x=size_x, images=images)
 
         def work(channel: int) -> None:
             total = self._window_sum(np.square(images[channel]), size_x)
@@ -202,8 +188,7 @@ class ImageOperations:
         scale_targets: float = 0.0,
         scale_output: float = 1.0,
     ) -> None:
-        contiguous("tica_grad", images, ticas, targets)
-        check_tica("tica_grad", images, size_x=size_x, ticas=ticas, targets=targets)
+        check_tica("tica_grad", targets, size_x=size_x, images=images, ticas=ticas)
 
         def work(channel: int) -> None:
             total = self._window_sum(ticas[channel], size_x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cuda_convnet.engines.numpy_engine.blocks import BLOCK, elementwise, flat, quiet, spans
+from cuda_convnet.engines.numpy_engine.blocks import BLOCK, elementwise, quiet, spans
 from cuda_convnet.engines.numpy_engine.parallel import WorkerPool
 from cuda_convnet.engines.numpy_engine.scaling import combine
 from cuda_convnet.engines.numpy_engine.zeros import settle_zeros
@@ -45,7 +45,7 @@ class MatrixOperations:
 
     def copy(self, source: HostArray, targets: HostArray) -> None:
         same_shapes("copy", source=source, targets=targets)
-        elementwise(self.pool, "copy", lambda a, b: np.copyto(b, a), source, targets)
+        elementwise(self.pool, lambda a, b: np.copyto(b, a), source, targets)
 
     # --- elementwise ---
 
@@ -63,13 +63,11 @@ class MatrixOperations:
                 one = np.multiply(one, scale_a, out=part)
             np.add(one, other, out=target)
 
-        elementwise(self.pool, "matrix_add", work, a, b, result)
+        elementwise(self.pool, work, a, b, result)
 
     def matrix_scale(self, a: HostArray, result: HostArray, *, scale: float) -> None:
         same_shapes("matrix_scale", a=a, result=result)
-        elementwise(
-            self.pool, "matrix_scale", lambda one, target: np.multiply(one, scale, out=target), a, result
-        )
+        elementwise(self.pool, lambda one, target: np.multiply(one, scale, out=target), a, result)
 
     def matrix_mult(self, a: HostArray, b: HostArray, result: HostArray, *, add: bool = False) -> None:
         same_shapes("matrix_mult", a=a, b=b, result=result)
@@ -82,11 +80,11 @@ class MatrixOperations:
             else:
                 np.multiply(one, other, out=target)
 
-        elementwise(self.pool, "matrix_mult", work, a, b, result)
+        elementwise(self.pool, work, a, b, result)
 
     def matrix_square(self, a: HostArray, result: HostArray) -> None:
         same_shapes("matrix_square", a=a, result=result)
-        elementwise(self.pool, "matrix_square", lambda one, target: np.square(one, out=target), a, result)
+        elementwise(self.pool, lambda one, target: np.square(one, out=target), a, result)
 
     # --- vectors along rows and columns ---
 
@@ -116,10 +114,8 @@ class MatrixOperations:
         check_axis(operation, matrix, axis)
         same_shapes(operation, matrix=matrix, result=result)
         check_vector(operation, matrix, vec, axis)
-        line = flat(operation, vec)
+        line = vec.reshape(-1)
         rows, columns = matrix.shape
-        flat(operation, matrix)
-        flat(operation, result)
         step_x = min(columns, BLOCK) or 1
         step_y = max(1, BLOCK // step_x)
         tiles = [(y, x) for y in spans(rows, step_y) for x in spans(columns, step_x)]
@@ -132,9 +128,8 @@ class MatrixOperations:
 
     # --- reductions ---
 
-    def _reduce(self, operation: str, function: np.ufunc, matrix: HostArray, axis: int) -> HostArray:
+    def _reduce(self, function: np.ufunc, matrix: HostArray, axis: int) -> HostArray:
         """One number for each column (axis 0) or row (axis 1); long rows in pieces, and then the pieces."""
-        flat(operation, matrix)
         rows, columns = matrix.shape
         if axis == 0:
             result = np.empty(columns, np.float32)
@@ -166,16 +161,16 @@ class MatrixOperations:
         scale_sum: float = 1.0,
     ) -> None:
         check_reduction("matrix_add_sum", matrix, vec, axis)
-        line = flat("matrix_add_sum", vec)
+        line = vec.reshape(-1)
         if axis == 1 and matrix.shape[1] == 1:  # the original copies, and ignores both scales
             np.copyto(line, matrix[:, 0])
         else:
-            combine(line, self._reduce("matrix_add_sum", np.add, matrix, axis), scale_this, scale_sum)
+            combine(line, self._reduce(np.add, matrix, axis), scale_this, scale_sum)
 
     def matrix_sum(self, matrix: HostArray, result: HostArray, *, axis: int) -> None:
         check_reduction("matrix_sum", matrix, result, axis)
-        line = flat("matrix_sum", result)
-        np.copyto(line, self._reduce("matrix_sum", np.add, matrix, axis))
+        line = result.reshape(-1)
+        np.copyto(line, self._reduce(np.add, matrix, axis))
 
     def matrix_max(self, matrix: HostArray, result: HostArray, *, axis: int) -> None:
         self._extreme("matrix_max", np.maximum, matrix, result, axis)
@@ -187,8 +182,8 @@ class MatrixOperations:
         self, operation: str, function: np.ufunc, matrix: HostArray, result: HostArray, axis: int
     ) -> None:
         check_reduction(operation, matrix, result, axis)
-        line = flat(operation, result)
-        np.copyto(line, self._reduce(operation, function, matrix, axis))
+        line = result.reshape(-1)
+        np.copyto(line, self._reduce(function, matrix, axis))
         settle_zeros(matrix, line, axis, largest=function is np.maximum)
 
     def matrix_total_sum(self, matrix: HostArray) -> float:
@@ -202,11 +197,11 @@ class MatrixOperations:
 
     def _total(self, operation: str, function: np.ufunc, matrix: HostArray) -> float:
         check_not_empty(operation, matrix)
-        return float(self._reduce(operation, function, flat(operation, matrix)[None, :], 1)[0])
+        return float(self._reduce(function, matrix.reshape(-1)[None, :], 1)[0])
 
     def matrix_dot(self, a: HostArray, b: HostArray) -> float:
         same_shapes("matrix_dot", a=a, b=b)
-        one, other = flat("matrix_dot", a), flat("matrix_dot", b)
+        one, other = a.reshape(-1), b.reshape(-1)
 
         def work(span: slice) -> np.float32:
             part = self.pool.scratch("scaled matrix", one[span].shape)

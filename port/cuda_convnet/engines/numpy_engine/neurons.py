@@ -215,7 +215,7 @@ class NeuronOperations:
         declared("neuron", type, params)
         same_shapes("neuron", inputs=inputs, acts=acts)
         function = FUNCTIONS[type][0]
-        elementwise(self.pool, "neuron", lambda x, y: function(self.pool, x, y, params), inputs, acts)
+        elementwise(self.pool, lambda x, y: function(self.pool, x, y, params), inputs, acts)
 
     def neuron_grad(
         self,
@@ -240,7 +240,7 @@ class NeuronOperations:
             else:
                 gradient(self.pool, grad, seen, target, params)
 
-        elementwise(self.pool, "neuron_grad", work, acts_grad, read, targets)
+        elementwise(self.pool, work, acts_grad, read, targets)
 
     def eltwise_max(self, a: HostArray, b: HostArray, targets: HostArray) -> None:
         same_shapes("eltwise_max", a=a, b=b, targets=targets)
@@ -253,7 +253,7 @@ class NeuronOperations:
             np.copyto(result, one, where=larger)
             np.copyto(target, result)
 
-        elementwise(self.pool, "eltwise_max", work, a, b, targets)
+        elementwise(self.pool, work, a, b, targets)
 
     def eltwise_max_grad(
         self,
@@ -276,4 +276,4 @@ class NeuronOperations:
             else:
                 np.multiply(grad, equal, out=target)
 
-        elementwise(self.pool, "eltwise_max_grad", work, acts_grad, inputs, outputs, targets)
+        elementwise(self.pool, work, acts_grad, inputs, outputs, targets)

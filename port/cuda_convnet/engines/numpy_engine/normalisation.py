@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from cuda_convnet.engines.normalisation import check_across_maps, check_within_maps, undo_scales
-from cuda_convnet.engines.numpy_engine.blocks import flat, quiet, spans
+from cuda_convnet.engines.numpy_engine.blocks import quiet, spans
 from cuda_convnet.engines.numpy_engine.fma import combine_exactly
 from cuda_convnet.engines.numpy_engine.pooling import PoolingOperations
 from cuda_convnet.engines.operations import HostArray
+from cuda_convnet.engines.shapes import distinct
 
 BLOCK = 1 << 18
 """Entries of a block: measured, from 2**14 to 2**19, as the fastest that still fits a second-level cache."""
@@ -67,10 +68,10 @@ class NormalisationOperations(PoolingOperations):
 
     # --- across maps: blocks of all channels at some pixels ---
 
-    def _across(self, work: Callable[..., None], operation: str, *arrays: HostArray) -> None:
+    def _across(self, work: Callable[..., None], *arrays: HostArray) -> None:
         """Call `work` with blocks (channels, some pixels and images) of the arrays."""
         channels = arrays[0].shape[0]
-        planes = [flat(operation, array).reshape(channels, -1) for array in arrays]
+        planes = [array.reshape(channels, -1) for array in arrays]
         width = planes[0].shape[1]
         step = max(64, BLOCK // channels)
         quietly = quiet(work)
@@ -98,6 +99,7 @@ class NormalisationOperations(PoolingOperations):
     ) -> None:
         operation = "response_norm_cross_map"
         check_across_maps(operation, size_x, images=images, denoms=denoms, targets=targets)
+        distinct(operation, {"denoms": denoms, "targets": targets}, images=images)
 
         def work(image: HostArray, denom: HostArray, target: HostArray) -> None:
             squares, total = self._scratch(image, "factor", "total")
@@ -108,7 +110,7 @@ class NormalisationOperations(PoolingOperations):
             raise_to(power, denom, squares, total)
             np.divide(image, squares, out=target)
 
-        self._across(work, operation, images, denoms, targets)
+        self._across(work, images, denoms, targets)
 
     @staticmethod
     def _sum_channels(offsets: range, size_x: int, blocked: bool, values: HostArray, out: HostArray) -> None:
@@ -152,7 +154,7 @@ class NormalisationOperations(PoolingOperations):
             np.multiply(total, -2 * scale * power, out=total)
             self._finish_undo(grad, denom, image, total, factor, target, power, scale_targets, scale_output)
 
-        self._across(work, operation, out_grads, denoms, images, acts, targets)
+        self._across(work, out_grads, denoms, images, acts, targets)
 
     def _finish_undo(
         self,
@@ -194,6 +196,7 @@ class NormalisationOperations(PoolingOperations):
     ) -> None:
         operation = "response_norm_cross_map_undo_v2"
         check_across_maps(operation, size_x, images=images, out_grads=out_grads, acts=acts, targets=targets)
+        distinct(operation, {"targets": targets}, images=images, out_grads=out_grads, acts=acts)
 
         def work(grad: HostArray, image: HostArray, act: HostArray, target: HostArray) -> None:
             factor, total, denom, spare = self._scratch(image, "factor", "total", "denom", "spare")
@@ -214,14 +217,12 @@ class NormalisationOperations(PoolingOperations):
             np.add(total, factor, out=total)
             combine_exactly(target, total, scale_targets, scale_output)
 
-        self._across(work, operation, out_grads, images, acts, targets)
+        self._across(work, out_grads, images, acts, targets)
 
     # --- within a map: blocks of some images of one map ---
 
-    def _within(self, work: Callable[..., None], operation: str, *arrays: HostArray) -> None:
+    def _within(self, work: Callable[..., None], *arrays: HostArray) -> None:
         """Call `work` with blocks (y, x, some images) of each map of the arrays."""
-        for array in arrays:
-            flat(operation, array)
         channels, *pixels, count = arrays[0].shape
         step = max(32, BLOCK // max(1, int(np.prod(pixels))))
         blocks = [(channel, span) for channel in range(channels) for span in spans(count, step)]
@@ -264,6 +265,7 @@ class NormalisationOperations(PoolingOperations):
         power: float,
     ) -> None:
         check_within_maps("response_norm", size_x, images=images, denoms=denoms, targets=targets)
+        distinct("response_norm", {"denoms": denoms, "targets": targets}, images=images)
         call = {"size_x": size_x, "scale": scale, "power": power}
 
         def work(image: HostArray, denom: HostArray, target: HostArray) -> None:
@@ -271,7 +273,7 @@ class NormalisationOperations(PoolingOperations):
             np.square(image, out=squares)
             self._denoms_and_acts(squares, image, denom, target, call)
 
-        self._within(work, "response_norm", images, denoms, targets)
+        self._within(work, images, denoms, targets)
 
     def contrast_norm(
         self,
@@ -286,6 +288,8 @@ class NormalisationOperations(PoolingOperations):
     ) -> None:
         arrays = {"images": images, "mean_diffs": mean_diffs, "denoms": denoms, "targets": targets}
         check_within_maps("contrast_norm", size_x, **arrays)
+        written = {"mean_diffs": mean_diffs, "denoms": denoms, "targets": targets}
+        distinct("contrast_norm", written, images=images)
         call = {"size_x": size_x, "scale": scale, "power": power}
         self.pool_avg(images, mean_diffs, size_x=size_x, start=-(size_x // 2), stride=1)
 
@@ -295,7 +299,7 @@ class NormalisationOperations(PoolingOperations):
             np.square(mean_diff, out=squares)
             self._denoms_and_acts(squares, image, denom, target, call)
 
-        self._within(work, "contrast_norm", images, mean_diffs, denoms, targets)
+        self._within(work, images, mean_diffs, denoms, targets)
 
     def response_norm_undo(
         self,
@@ -332,7 +336,7 @@ class NormalisationOperations(PoolingOperations):
             np.multiply(total, -2 * scale * power, out=total)
             self._finish_undo(grad, denom, image, total, factor, target, power, scale_targets, scale_output)
 
-        self._within(work, operation, out_grads, denoms, images, acts, targets)
+        self._within(work, out_grads, denoms, images, acts, targets)
 
     def contrast_norm_undo(
         self,

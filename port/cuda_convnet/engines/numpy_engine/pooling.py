@@ -12,13 +12,13 @@ from typing import TypeAlias
 
 import numpy as np
 
-from cuda_convnet.engines.numpy_engine.blocks import flat, mask_scratch, quiet, spans
+from cuda_convnet.engines.numpy_engine.blocks import mask_scratch, quiet, spans
 from cuda_convnet.engines.numpy_engine.fma import combine_exactly
 from cuda_convnet.engines.numpy_engine.parallel import WorkerPool
 from cuda_convnet.engines.numpy_engine.updates import random_words
 from cuda_convnet.engines.operations import HostArray
 from cuda_convnet.engines.regions import Line, Regions
-from cuda_convnet.engines.shapes import same_shapes
+from cuda_convnet.engines.shapes import distinct, same_shapes
 
 LOWEST = np.float32(-2e38)  # from which the original's maxima start
 SMALL = 1 << 16  # entries that are not worth the waking of other cores
@@ -26,15 +26,6 @@ BAND = 1 << 18  # entries of a band of rows, the unit of work
 GROUP = 1 << 16  # entries of a group of small channels, which are worked on together
 
 Place: TypeAlias = tuple[slice, slice, slice]  # of channels, rows and columns
-
-
-def regions_of(
-    operation: str, images: HostArray, pooled: HostArray, *, size_x: int, start: int, stride: int
-) -> Regions:
-    """Regions.of arrays in C order."""
-    flat(operation, images)
-    flat(operation, pooled)
-    return Regions.of(operation, images, pooled, size_x=size_x, start=start, stride=stride)
 
 
 class PoolingOperations:
@@ -45,7 +36,7 @@ class PoolingOperations:
     def pool_max(
         self, images: HostArray, targets: HostArray, *, size_x: int, start: int, stride: int
     ) -> None:
-        regions = regions_of("pool_max", images, targets, size_x=size_x, start=start, stride=stride)
+        regions = Regions.of("pool_max", images, targets, size_x=size_x, start=start, stride=stride)
 
         def work(channels: slice, first: int, last: int) -> None:
             source, target = images[channels], targets[channels, first:last]
@@ -72,7 +63,7 @@ class PoolingOperations:
     def pool_maxabs(
         self, images: HostArray, targets: HostArray, *, size_x: int, start: int, stride: int
     ) -> None:
-        regions = regions_of("pool_maxabs", images, targets, size_x=size_x, start=start, stride=stride)
+        regions = Regions.of("pool_maxabs", images, targets, size_x=size_x, start=start, stride=stride)
 
         def combine(target: HostArray, pixels: HostArray) -> None:
             np.copyto(target, pixels, where=~(np.abs(target) > np.abs(pixels)))
@@ -82,7 +73,7 @@ class PoolingOperations:
     def pool_avg(
         self, images: HostArray, targets: HostArray, *, size_x: int, start: int, stride: int
     ) -> None:
-        regions = regions_of("pool_avg", images, targets, size_x=size_x, start=start, stride=stride)
+        regions = Regions.of("pool_avg", images, targets, size_x=size_x, start=start, stride=stride)
         area = regions.y.lengths()[:, None, None] * regions.x.lengths()[:, None]
 
         def combine(target: HostArray, pixels: HostArray) -> None:
@@ -101,7 +92,7 @@ class PoolingOperations:
         key: tuple[int, int],
         counter: int,
     ) -> None:
-        regions = regions_of("pool_rand", images, targets, size_x=size_x, start=start, stride=stride)
+        regions = Regions.of("pool_rand", images, targets, size_x=size_x, start=start, stride=stride)
         rows, columns = (
             np.array([line.clipped(region) for region in range(line.regions)], np.int64).reshape(-1, 2)
             for line in (regions.y, regions.x)
@@ -172,7 +163,8 @@ class PoolingOperations:
     ) -> None:
         same_shapes("pool_max_undo", max_acts=max_acts, max_grads=max_grads)
         same_shapes("pool_max_undo", images=images, targets=targets)
-        regions = regions_of("pool_max_undo", images, max_acts, size_x=size_x, start=start, stride=stride)
+        distinct("pool_max_undo", {"targets": targets}, max_grads=max_grads, max_acts=max_acts)
+        regions = Regions.of("pool_max_undo", images, max_acts, size_x=size_x, start=start, stride=stride)
 
         def add(seen: Place, out: Place, total: HostArray) -> None:
             grads = max_grads[out]
@@ -195,7 +187,7 @@ class PoolingOperations:
         scale_targets: float = 0.0,
         scale_output: float = 1.0,
     ) -> None:
-        regions = regions_of("pool_avg_undo", targets, avg_grads, size_x=size_x, start=start, stride=stride)
+        regions = Regions.of("pool_avg_undo", targets, avg_grads, size_x=size_x, start=start, stride=stride)
         inverse = 1 / (regions.y.lengths()[:, None, None] * regions.x.lengths()[:, None])
 
         def add(seen: Place, out: Place, total: HostArray) -> None:

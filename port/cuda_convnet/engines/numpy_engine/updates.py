@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cuda_convnet.engines.images import check_local_weights
-from cuda_convnet.engines.numpy_engine.blocks import elementwise, flat
+from cuda_convnet.engines.numpy_engine.blocks import elementwise
 from cuda_convnet.engines.numpy_engine.parallel import WorkerPool
 from cuda_convnet.engines.operations import HostArray
-from cuda_convnet.engines.shapes import same_shapes
+from cuda_convnet.engines.shapes import check_arrays, same_shapes
 
 
 def random_words(count: int, key: tuple[int, int], counter: int) -> NDArray[np.uint32]:
@@ -43,11 +43,10 @@ class UpdateOperations:
             second[...] = mom * second + (1 - mom) * g * g
             v[...] = 0.9 * v + eps * (g / np.sqrt(second - first + super_eps))
 
-        elementwise(self.pool, "super_update", work, inc, grad, grad_avg, grad2_avg)
+        elementwise(self.pool, work, inc, grad, grad_avg, grad2_avg)
 
     @np.errstate(all="ignore")
     def normalize_local_weights(self, weights: HostArray, *, norm: float) -> None:
-        flat("normalize_local_weights", weights)
         columns = weights.reshape(check_local_weights("normalize_local_weights", weights))
         lengths = np.sqrt(np.square(columns).sum(axis=1, keepdims=True))
         columns *= np.where(lengths > norm, norm / lengths, np.float32(1))
@@ -68,7 +67,8 @@ class UpdateOperations:
     def random_keep_mask(
         self, targets: HostArray, *, keep: float, key: tuple[int, int], counter: int
     ) -> None:
-        line = flat("random_keep_mask", targets)
+        check_arrays("random_keep_mask", targets=targets)
+        line = targets.reshape(-1)
         below = ceil(keep * 2.0**32)
         if below >= 2**32:
             line.fill(1)
@@ -76,7 +76,8 @@ class UpdateOperations:
             np.copyto(line, random_words(line.size, key, counter) < np.uint32(max(0, below)))
 
     def random_normal(self, targets: HostArray, *, key: tuple[int, int], counter: int) -> None:
-        line = flat("random_normal", targets)
+        check_arrays("random_normal", targets=targets)
+        line = targets.reshape(-1)
         words = random_words(2 * line.size, key, counter).astype(np.float64).reshape(-1, 2)
         radius = np.sqrt(-2 * np.log((words[:, 0] + 1) / 2.0**32))
         np.multiply(radius, np.cos(words[:, 1] * (2 * np.pi / 2.0**32)), out=line, casting="same_kind")

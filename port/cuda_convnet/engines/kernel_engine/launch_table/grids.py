@@ -9,8 +9,12 @@ from cuda_convnet.engines.kernel_engine.launch import Dim3
 from cuda_convnet.errors import EngineError
 
 WARP = 32
-MOST = 2**31 - 1
-"""The largest number of blocks of a grid's row, and of values that kernels index with int."""
+MOST = 2**31 - 1 - 2**12
+"""Values of an array that kernels index with int.
+
+The rest of int is for threads past the last image: they count up to 511 places on before they find that
+there is none.
+"""
 
 
 @dataclass(frozen=True)
@@ -39,15 +43,15 @@ class ImageBlocks:
 
 
 def row_of(*counts: int) -> Dim3:
-    """A grid of as many blocks as the product of the counts; EngineError if they are too many."""
-    blocks = prod(counts)
-    if blocks > MOST:
-        raise EngineError(f"{blocks} blocks of threads are too many; use smaller minibatches")
-    return blocks, 1, 1
+    """A grid of as many blocks as the product of the counts, one after the other."""
+    return prod(counts), 1, 1
 
 
-def check_size(operation: str, *shapes: tuple[int, ...]) -> None:
+def check_size(operation: str, **shapes: tuple[int, ...]) -> None:
     """EngineError for an array of more values than kernels count."""
-    for shape in shapes:
+    for name, shape in shapes.items():
         if prod(shape) > MOST:
-            raise EngineError(f"{operation}: {shape} are {prod(shape)} values, of at most {MOST}")
+            raise EngineError(
+                f"{operation}: {name} of {prod(shape)} values are more than the {MOST} that kernels count; "
+                "take smaller arrays"
+            )

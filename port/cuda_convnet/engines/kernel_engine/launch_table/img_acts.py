@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cuda_convnet.engines.geometry import Geometry
 from cuda_convnet.engines.kernel_engine.launch import Launch
-from cuda_convnet.errors import EngineError
+from cuda_convnet.engines.kernel_engine.launch_table.grids import ImageBlocks, check_size, row_of
 
 FILE = "img_acts.cu"
 MANY_B_X, MANY_B_Y = 32, 4
@@ -12,9 +12,7 @@ MEDIUM_B = 16
 REGION = 4
 """Pixels along each side of a block's region."""
 FILTERS = 16
-"""Filters that a block multiplies with at a time."""
-MOST_VALUES = 2**31 - 1
-"""Of an array that kernels index with int."""
+"""Rows of weights in a tile."""
 
 
 def img_acts(geometry: Geometry, operation: str = "img_acts", *, unshared: bool = False) -> Launch:
@@ -26,44 +24,44 @@ def img_acts(geometry: Geometry, operation: str = "img_acts", *, unshared: bool 
     filters in each group, here the last of them may be fewer; where it wants more than 3 colors in each of
     several groups, and an even number of them, here a thread takes up to 3, or one of them. Raises
     EngineError for arrays of more values than an int counts.
-
-    DEVIATION(sparse-regions): the original counts the regions of sparse filters by the image's width alone.
     """
     _check_sizes(geometry, operation, unshared=unshared)
     colors = geometry.filter_channels
-    more = 2 if geometry.images % 128 == 0 else 1 if geometry.images % 64 == 0 else 0
+    few = ImageBlocks.of(geometry.images).per_thread
     sizes: tuple[int, ...]
     partial = geometry.filters // geometry.groups % FILTERS != 0
     if colors % (2 * MANY_B_Y) == 0:
-        thread_images, thread_colors = 1 << more, 4 if colors % (4 * MANY_B_Y) == 0 else 2
+        thread_images, thread_colors = few, 4 if colors % (4 * MANY_B_Y) == 0 else 2
         block = MANY_B_X, MANY_B_Y
         kernel, sizes = "img_acts_manycolor", (MANY_B_Y, MANY_B_X)
         block_colors, places = MANY_B_Y * thread_colors, geometry.img_y * geometry.img_x
     else:
-        thread_images, thread_colors = 2 << more, next(some for some in (4, 2, 3, 1) if colors % some == 0)
+        thread_images, thread_colors = 2 * few, next(some for some in (4, 2, 3, 1) if colors % some == 0)
         block = MEDIUM_B, MEDIUM_B
         kernel, sizes = "img_acts_mediumcolor", ()
         block_colors, places = thread_colors, -(-geometry.img_y // REGION) * -(-geometry.img_x // REGION)
-    block_images = block[0] * thread_images
-    check_cases = geometry.images % block_images != 0
-    blocks = -(-geometry.images // block_images) * (geometry.groups * colors // block_colors) * places
-    template = (*sizes, thread_images, thread_colors, check_cases, partial)
-    return Launch(FILE, kernel, template, (blocks, 1, 1), (*block, 1))
+    dealt = ImageBlocks(geometry.images, thread_images, block[0])
+    template = (*sizes, thread_images, thread_colors, dealt.checked, partial)
+    grid = row_of(dealt.blocks, geometry.groups * colors // block_colors, places)
+    return Launch(FILE, kernel, template, grid, (*block, 1))
 
 
 def _check_sizes(geometry: Geometry, operation: str, *, unshared: bool) -> None:
     """The last filters that a block asks for may lie beyond hid_acts; they are counted, too."""
-    filters = geometry.filter_channels * geometry.size**2 * geometry.filters
-    sizes = {
-        "hid_acts": (geometry.filters + FILTERS) * geometry.modules * geometry.images,
-        "filters": filters * geometry.modules if unshared else filters,
-        "targets": (
-            geometry.over_sample * geometry.channels * geometry.img_y * geometry.img_x * geometry.images
+    check_size(
+        operation,
+        hid_acts=(geometry.filters + FILTERS, geometry.modules, geometry.images),
+        filters=(
+            geometry.modules if unshared else 1,
+            geometry.filter_channels,
+            geometry.size**2,
+            geometry.filters,
         ),
-    }
-    for name, size in sizes.items():
-        if size > MOST_VALUES:
-            raise EngineError(
-                f"{operation}: {name} of {size} values are more than the {MOST_VALUES} that one launch can"
-                f" number; take fewer {'filters' if name == 'filters' else 'images'} at a time"
-            )
+        targets=(
+            geometry.over_sample,
+            geometry.channels,
+            geometry.img_y,
+            geometry.img_x,
+            geometry.images,
+        ),
+    )

@@ -9,8 +9,8 @@ from math import ceil, log
 
 from cuda_convnet.engines.kernel_engine.launch import Launch, TemplateArgument
 
-MOST_BLOCKS = 2048
-"""Of a grid whose threads come back for more: enough to fill a GPU."""
+ENOUGH_BLOCKS = 2048
+"""To fill a GPU, of a grid whose threads come back for more."""
 
 THREADS = 256
 VECTOR_X, VECTOR_Y = 64, 4
@@ -31,14 +31,14 @@ HOST_TOTAL = 4096
 
 def elementwise(file: str, kernel: str, size: int, *template: TemplateArgument) -> Launch:
     """A kernel whose blocks have equal shares of the entries."""
-    blocks = min(MOST_BLOCKS, -(-size // THREADS))
+    blocks = min(ENOUGH_BLOCKS, -(-size // THREADS))
     return Launch(file, kernel, (THREADS, *template), (blocks, 1, 1), (THREADS, 1, 1))
 
 
 def matrix_vector(operator: str, height: int, width: int, *, per_row: bool) -> Launch:
     """kRowVectorOp, kColVectorOp: blocks of 64 columns by 4 rows."""
     across = -(-width // VECTOR_X)
-    down = min(max(1, MOST_BLOCKS // max(1, across)), -(-height // VECTOR_Y))
+    down = min(max(1, ENOUGH_BLOCKS // max(1, across)), -(-height // VECTOR_Y))
     template = (VECTOR_X, VECTOR_Y, per_row, operator)
     return Launch("matrix_vector.cu", "matrix_vector", template, (across, down, 1), (VECTOR_X, VECTOR_Y, 1))
 

@@ -1,6 +1,7 @@
 """Launches of the normalisations (cuda-convnet:src/cudaconv2/conv_util.cu).
 
-Where the original wants a multiple of 16 channels, here the last block of them may hang over.
+Where the original wants a multiple of 16 channels, here a thread takes one of numbers of them that are no
+multiple of its blocks'.
 """
 
 from __future__ import annotations
@@ -10,12 +11,11 @@ from dataclasses import astuple, dataclass
 from cuda_convnet.engines.kernel_engine.launch import Launch
 from cuda_convnet.engines.kernel_engine.launch_table.grids import WARP, check_size, row_of
 from cuda_convnet.engines.kernel_engine.launch_table.matrices import elementwise
+from cuda_convnet.engines.kernel_engine.launch_table.pooling import B_Y, TILE, maps_per_thread
 from cuda_convnet.engines.normalisation import in_tiles
 
-B_Y = 4
-"""Channels, or groups of them, of a block."""
-TILE = 4
-"""Pixels along each side of a tile, and the channels of a block that has one."""
+TILE_CHANNELS = 4
+"""Of a block that has a tile of pixels."""
 FEW_CHANNELS = 8
 FEW_WIDTH = 128
 
@@ -33,7 +33,7 @@ class Maps:
     images: int
 
     def __post_init__(self) -> None:
-        check_size("normalisation", astuple(self))
+        check_size("normalisation", images=astuple(self))
 
     @property
     def pixels(self) -> int:
@@ -50,7 +50,7 @@ def response_norm(maps: Maps, size_x: int) -> Launch:
         return _in_tiles("responseNormTiles", maps, width=8, images=8)
     if maps.channels <= FEW_CHANNELS:
         return _at_pixels("responseNorm", maps, 1, FEW_WIDTH, 1, max(1, maps.channels))
-    return _at_pixels("responseNorm", maps, B_Y, WARP, 4, 2)
+    return _at_pixels("responseNorm", maps, B_Y, WARP, 4, maps_per_thread(maps.channels, 2))
 
 
 def response_norm_undo(maps: Maps, size_x: int) -> Launch:
@@ -58,17 +58,20 @@ def response_norm_undo(maps: Maps, size_x: int) -> Launch:
     if in_tiles(maps.channels, size_x):
         images = 8 if maps.images % 128 == 0 else 4 if maps.images % 64 == 0 else 2
         return _in_tiles("responseNormUndoTiles", maps, width=16, images=images)
-    return _at_pixels("responseNormUndo", maps, B_Y, WARP, 2 if maps.images % 64 == 0 else 1, 2)
+    images = 2 if maps.images % 64 == 0 else 1
+    return _at_pixels("responseNormUndo", maps, B_Y, WARP, images, maps_per_thread(maps.channels, 2))
 
 
 def _in_tiles(kernel: str, maps: Maps, *, width: int, images: int) -> Launch:
     check = maps.images % (width * images) != 0
-    grid = row_of(-(-maps.images // (width * images)), maps.tiles, maps.channels // TILE)
-    return Launch("response_norm.cu", kernel, (width, images, TILE, check), grid, (width, TILE * TILE, 1))
+    grid = row_of(-(-maps.images // (width * images)), maps.tiles, maps.channels // TILE_CHANNELS)
+    return Launch(
+        "response_norm.cu", kernel, (width, images, TILE_CHANNELS, check), grid, (width, TILE * TILE, 1)
+    )
 
 
 def _at_pixels(kernel: str, maps: Maps, y: int, x: int, images: int, channels: int) -> Launch:
-    check = maps.images % (x * images) != 0 or maps.channels % (y * channels) != 0
+    check = maps.images % (x * images) != 0
     grid = row_of(-(-maps.images // (x * images)), maps.pixels, -(-maps.channels // (y * channels)))
     return Launch("response_norm.cu", kernel, (y, x, images, channels, check), grid, (x, y, 1))
 
