@@ -158,7 +158,7 @@ def _op_row(op: str, cases: list[Case]) -> str:
         str(sum(case.bitwise for case in cases)),
         str(max(ulps)) if ulps else "-",
         f"{max(rels):.1e}" if rels else "-",
-        worst.bound.partition(CONDITION)[0] + "*" * any(map(_condition, cases)),
+        worst.bound.partition(CONDITION)[0].strip() + "*" * any(map(_condition, cases)),
         f"{worst.used:.0%}" if math.isfinite(worst.used) else "broken",
     )
 
