@@ -118,7 +118,7 @@ class Report:
 
 
 HEADER = ("", "outputs", "bitwise", "max ulp", "max rel", "bound", "used")
-WIDTHS = (38, 8, 8, 11, 9, 12, 6)
+WIDTHS = (38, 8, 8, 11, 9, 14, 6)
 SHOWN = 20
 CONDITION = " once "
 
