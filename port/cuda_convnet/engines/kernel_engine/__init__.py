@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from cuda_convnet.engines.kernel_engine.convolution import ConvolutionOperations
 from cuda_convnet.engines.kernel_engine.costs import CostOperations
 from cuda_convnet.engines.kernel_engine.device import Device
-from cuda_convnet.engines.kernel_engine.filter_acts import FilterActsOperations
 from cuda_convnet.engines.kernel_engine.images import ImageOperations
-from cuda_convnet.engines.kernel_engine.img_acts import ImgActsOperations
 from cuda_convnet.engines.kernel_engine.matrices import MatrixOperations
 from cuda_convnet.engines.kernel_engine.memory import MemoryOperations
 from cuda_convnet.engines.kernel_engine.neurons import NeuronOperations
@@ -15,15 +14,12 @@ from cuda_convnet.engines.kernel_engine.pooling import PoolingOperations
 from cuda_convnet.engines.kernel_engine.randomness import RandomOperations
 from cuda_convnet.engines.kernel_engine.softmax_tree import SoftmaxTreeOperations
 from cuda_convnet.engines.kernel_engine.updates import UpdateOperations
-from cuda_convnet.engines.kernel_engine.weight_acts import WeightActsOperations
 from cuda_convnet.engines.operations import Engine
 
 
 class KernelEngine(
     MemoryOperations,
-    FilterActsOperations,
-    ImgActsOperations,
-    WeightActsOperations,
+    ConvolutionOperations,
     PoolingOperations,
     NormalisationOperations,
     NeuronOperations,
