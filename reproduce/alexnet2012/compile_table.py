@@ -20,12 +20,12 @@ from dataclasses import asdict, dataclass, fields
 from itertools import groupby
 from pathlib import Path
 
-from alexnet2012 import machine
 from alexnet2012.kernel_use import used_kernels
 from cuda_convnet.engines.kernel_engine.cuda_device import NVCC_OPTIONS
 from cuda_convnet.engines.kernel_engine.launch import entry_function, entry_point
 from cuda_convnet.engines.kernel_engine.recording import Instance
 from cuda_convnet.engines.kernel_engine.sources import included, kernels_folder
+from cuda_convnet.engines.numpy_engine.parallel import available_cores
 from cuda_convnet.errors import EngineError
 
 ARCHITECTURES = (75, 80, 90, 100)
@@ -84,7 +84,7 @@ def compile_all(instances: Sequence[Instance], folder: Path, known: Table | None
     for _, of_file in groupby(ordered, lambda instance: instance[0].file):
         of_one = list(of_file)
         batches += [of_one[i : i + AT_ONCE] for i in range(0, len(of_one), AT_ONCE)]
-    with ThreadPoolExecutor(machine.cores()) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         for found in pool.map(lambda batch: _compile(batch, folder), batches):
             rows += found
     return Table(version, tuple(sorted(row for row in rows if row.source in sources)))

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import threadpoolctl
 
+from cuda_convnet.engines.numpy_engine.parallel import available_cores
+
 EXTRAS = {
     "digits": ("sklearn", "scikit-learn", "the digits that `reproduce` trains on"),
     "study": ("jinja2", "jinja2", "the report page of a run"),
@@ -40,13 +42,6 @@ class Check:
     mend: str = ""
 
 
-def cores() -> int:
-    """The processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def processor() -> str:
     """The processor's name."""
     try:
@@ -61,7 +56,7 @@ def describe() -> str:
     import numpy as np
 
     versions = f"Python {platform.python_version()}, NumPy {np.__version__}"
-    return f"{processor()}, {cores()} cores, {platform.system()}, {versions}"
+    return f"{processor()}, {available_cores()} cores, {platform.system()}, {versions}"
 
 
 def install_command(extra: str) -> str:

@@ -12,6 +12,7 @@ from alexnet2012.commands import bench
 from cuda_convnet.config import read_network
 from cuda_convnet.config.specs import HiddenSexSpec
 from cuda_convnet.engines import get_engine
+from cuda_convnet.engines.numpy_engine.parallel import available_cores
 from cuda_convnet.errors import ConvnetError
 from cuda_convnet.network import ConvNet
 
@@ -116,7 +117,7 @@ def peer_of(net):
 
     from alexnet2012.peers.torch_network import TorchNetwork
 
-    peer = TorchNetwork(net.spec, machine.cores())
+    peer = TorchNetwork(net.spec, available_cores())
     for layer in net.weight_layers:
         for i, weights in enumerate(layer.weights):
             w = net.engine.to_host(weights.w)

@@ -14,6 +14,7 @@ from alexnet2012 import experiments, machine, measure
 from cuda_convnet.config import read_network
 from cuda_convnet.config.specs import ConvSpec
 from cuda_convnet.engines import ENGINES, engine_problem, get_engine
+from cuda_convnet.engines.numpy_engine.parallel import available_cores
 from cuda_convnet.errors import ConvnetError
 from cuda_convnet.network import ConvNet
 
@@ -155,14 +156,14 @@ def command(
         click.echo(f"PyTorch is not here; to measure beside it: {machine.install_command('peer')}")
     results = []
     for name in networks or NETWORKS:
-        results.append(bench_network(name, engine, threads or machine.cores(), minibatch, rounds))
+        results.append(bench_network(name, engine, threads or available_cores(), minibatch, rounds))
         show(results[-1], layers)
     figures: dict[str, Any] = {"machine": machine.describe(), "networks": results}
     if not networks:
         if problem := engine_problem("host"):
             click.echo(f"\nkernels on the processor: not measured; {problem}")
         else:
-            figures["kernels"] = bench_kernels(threads or machine.cores(), minibatch)
+            figures["kernels"] = bench_kernels(threads or available_cores(), minibatch)
             show_kernels(figures["kernels"])
     if json_file:
         json_file.write_text(json.dumps(figures, indent=1) + "\n")

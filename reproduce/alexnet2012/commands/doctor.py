@@ -12,6 +12,7 @@ import click
 from alexnet2012 import machine
 from alexnet2012.machine import Check
 from cuda_convnet.engines import ENGINES, engine_problem
+from cuda_convnet.engines.numpy_engine.parallel import available_cores
 
 
 def basics() -> list[Check]:
@@ -21,7 +22,7 @@ def basics() -> list[Check]:
     )
     return [
         Check("Python", True, f"{platform.python_version()} with {packages}"),
-        Check("processor", True, f"{machine.processor()}, {machine.cores()} cores for this process"),
+        Check("processor", True, f"{machine.processor()}, {available_cores()} cores for this process"),
         machine.blas(),
     ]
 

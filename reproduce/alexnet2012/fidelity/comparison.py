@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,9 @@ class Comparison:
     """What we have where the archive has `stored`.
 
     `op`, `case`, `output`: as the report names it. `tensor`: `LAYER` or `LAYER/weights0`, what it is, or the
-    gradient it comes from; `by_case`: its columns are images, of the `num_cases` of the pass. `part`: our
-    values of the entries that are stored. `sum_errors`: how far sum and sum of squares of our whole are from
-    the archived ones (StoredArray.sum_errors). `own`, and `err_l2` where the dataset does not state the
+    gradient it comes from; `by_case`: its columns are images. `part`: our values of the entries that are
+    stored. `sum_errors`: how far sum and sum of squares of our whole are from the archived ones
+    (StoredArray.sum_errors). `own`, and `err_l2` where the dataset does not state the
     original's l2 error: see `alexnet2012.fidelity.budget`.
     """
 
@@ -31,7 +32,6 @@ class Comparison:
     output: str
     tensor: str
     by_case: bool
-    num_cases: int
     stored: StoredArray
     part: HostArray
     sum_errors: tuple[float, float]
@@ -72,7 +72,7 @@ class Comparison:
         unit = float(np.max(np.abs(self.stored.values), initial=0.0)) * self.limit
         return values.reshape(-1) / (unit or 1.0)
 
-    @property
+    @cached_property
     def used(self) -> float:
         """The share of the bound that is used: of maximum, norm and sums the largest; it holds up to 1."""
         found = difference(self.stored.values, self.part)

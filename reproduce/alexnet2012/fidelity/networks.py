@@ -117,7 +117,6 @@ class Replay:
             output=output,
             tensor=output,
             by_case=by_case,
-            num_cases=self.num_cases,
             stored=stored,
             part=part,
             sum_errors=errors,
