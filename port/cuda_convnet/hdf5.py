@@ -11,10 +11,11 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -24,6 +25,9 @@ CHUNK_BYTES = 1 << 20
 TEMPORARY = ".tmp-"
 
 Attribute = int | float | str
+
+Allocate = Callable[[tuple[int, ...], np.dtype[Any]], np.ndarray]
+"""Gives an array of a shape and type, with any contents."""
 
 
 class UnreadableFile(Exception):
@@ -92,8 +96,10 @@ def write_hdf5(
     write_whole(path, image.getbuffer())
 
 
-def read_hdf5(path: Path, only: Collection[str] | None = None) -> Contents:
+def read_hdf5(path: Path, only: Collection[str] | None = None, empty: Allocate = np.empty) -> Contents:
     """Read a file of `write_hdf5`, or of its datasets only those named, and verify every checksum on the way.
+
+    `empty` gives the arrays that are read into.
 
     Raises UnreadableFile: no such file, not HDF5, cut short, a checksum that fails, a dataset without
     checksum.
@@ -118,7 +124,7 @@ def read_hdf5(path: Path, only: Collection[str] | None = None) -> Contents:
             datasets = {}
             for name in names:
                 if only is None or name in only:
-                    datasets[name] = _read(file[name])
+                    datasets[name] = _read(file[name], empty)
             return Contents(attributes, datasets)
     except UnreadableFile:
         raise
@@ -127,10 +133,10 @@ def read_hdf5(path: Path, only: Collection[str] | None = None) -> Contents:
         raise UnreadableFile(_reason(error, name)) from None
 
 
-def _read(dataset: h5py.Dataset) -> np.ndarray:
+def _read(dataset: h5py.Dataset, empty: Allocate) -> np.ndarray:
     if not dataset.fletcher32 or dataset.dtype.hasobject:
         raise UnreadableFile(f"has a dataset '{dataset.name[1:]}' without a checksum")
-    array = np.empty(dataset.shape, dataset.dtype)
+    array = empty(dataset.shape, dataset.dtype)
     if array.size:
         dataset.read_direct(array)
     return array

@@ -10,8 +10,9 @@ import h5py
 import numpy as np
 import pytest
 
-from cuda_convnet.data.batch_format import write_meta, write_raw_batch
-from cuda_convnet.data.batches import BatchFolder, BatchWriter, verify
+from cuda_convnet.data.batch_format import read_meta, write_meta, write_raw_batch
+from cuda_convnet.data.batches import BatchFolder, BatchWriter, Outcome, verify
+from cuda_convnet.data.statistics import PixelSums
 from cuda_convnet.errors import DataError
 from cuda_convnet.hdf5 import read_hdf5, write_hdf5
 
@@ -136,6 +137,134 @@ def test_a_folder_whose_meta_counts_zero_images_is_refused(build):
     assert any("has no images" in problem.message for problem in verify(folder.path))
 
 
+# Images without labels, and images that could not be used
+
+
+@pytest.fixture
+def lossy(tmp_path, plan, contents):
+    """A folder whose training batches lost 0, all 6 and 2 of their planned images; and its outcome."""
+
+    def make(name="lossy"):
+        wanted = plan(counts=((6, 6, 7), (9,)))
+        writer = BatchWriter(tmp_path / name, wanted)
+        sums = []
+        for number, lost in ((1, 0), (3, 2)):
+            images, labels, names = (part[lost:] for part in contents(wanted, "train", number))
+            path = writer.path / f"train/data_batch_{number:04d}.h5"
+            write_raw_batch(path, wanted, "train", number, images, labels, names, lost)
+            sums.append(PixelSums.of(images))
+        writer.write("test", 1, *contents(wanted, "test", 1))
+        outcome = Outcome(
+            sums=sums[0] + sums[1],
+            rejected={"train": (0, 6, 2), "test": (0,)},
+            rejections=b"split,name,source,reason\ntrain,a,b,c\n",
+            made={"sources": 28, "rejected": 8},
+        )
+        return writer.finish(outcome)
+
+    return make
+
+
+def test_a_split_without_labels_is_kept_beside_the_others(tmp_path, plan, contents):
+    wanted = plan()
+    wanted.counts["unlabelled"] = (5, 2)
+    writer = BatchWriter(tmp_path / "folder", wanted)
+    for split, number in writer.unfinished():
+        images, labels, names = contents(wanted, split, number)
+        writer.write(split, number, images, labels if split != "unlabelled" else labels * 0 - 1, names)
+    folder = writer.finish()
+    assert [file.num_images for file in folder.unlabelled] == [5, 2]
+    assert folder.split("unlabelled") == folder.unlabelled
+    assert (folder.unlabelled[0].read().labels == -1).all()
+    assert folder.meta.splits == ("train", "test", "unlabelled")
+    assert not list(verify(folder.path))
+    with pytest.raises(ValueError, match="labels go from -1 to -1"):
+        writer.write("unlabelled", 1, *contents(wanted, "unlabelled", 1))
+    change(folder.unlabelled[0].path, labels=np.zeros(5, np.int32))
+    with pytest.raises(DataError, match="labels that are not -1, though it is unlabelled"):
+        folder.unlabelled[0].read()
+    folder.unlabelled[1].path.unlink()
+    with pytest.raises(DataError, match=r"unlabelled/data_batch_0002.h5 is missing"):
+        BatchFolder(folder.path)
+
+
+def test_a_folder_without_unlabelled_images_has_an_empty_split(build):
+    folder = build()
+    assert folder.unlabelled == folder.split("unlabelled") == ()
+    assert folder.meta.splits == ("train", "test")
+    assert folder.meta.rejections is None
+    assert not (folder.path / "rejected.csv").exists()
+
+
+def test_a_batch_holds_what_was_planned_less_what_was_rejected(lossy, plan):
+    folder = lossy()
+    meta = folder.meta
+    assert meta.counts == {"train": (6, 0, 5), "test": (9,)}
+    assert meta.rejected == {"train": (0, 6, 2)}
+    assert meta.planned == {"train": (6, 6, 7), "test": (9,)}
+    assert meta.num_images("train") == 11
+    assert meta.dataset == meta.plan().dataset == plan(counts=((6, 6, 7), (9,))).dataset
+    assert meta.made == {"sources": 28, "rejected": 8}
+    assert [(file.number, file.num_images, file.check()) for file in folder.train] == [(1, 6, 6), (3, 5, 5)]
+    assert not list(verify(folder.path))
+
+
+def test_a_batch_that_lost_all_its_images_has_no_file(lossy):
+    folder = lossy()
+    missing = folder.path / "train/data_batch_0002.h5"
+    assert not missing.exists()
+    shutil.copy(folder.train[0].path, missing)
+    (problem,) = verify(folder.path)
+    assert problem.message == f"{missing} does not belong to this dataset; remove it"
+
+
+@pytest.mark.parametrize(
+    ("lost", "message"),
+    [(1, "has 5 images and lost 1, and 7 were planned"), (None, "does not say how many images it lost")],
+)
+def test_a_batch_that_lost_another_number_is_named(lossy, lost, message):
+    folder = lossy()
+    path = folder.train[1].path
+    old = read_hdf5(path)
+    attributes = {name: value for name, value in old.attributes.items() if name != "rejected"}
+    write_hdf5(path, attributes if lost is None else {**attributes, "rejected": lost}, old.datasets)
+    with pytest.raises(DataError, match=message):
+        folder.train[1].read()
+
+
+@pytest.mark.parametrize("data", [None, b"", b"split,name,source,reason\n"])
+def test_verify_compares_the_list_of_rejections(lossy, data):
+    folder = lossy()
+    path = folder.path / "rejected.csv"
+    whole = path.read_bytes()
+    assert whole == folder.meta.rejections
+    if data is None:
+        path.unlink()
+    else:
+        path.write_bytes(data)
+    (problem,) = verify(folder.path)
+    assert problem.path == path
+    assert problem.message.startswith(f"{path} is {'missing' if data is None else 'damaged'}")
+    assert MEND in problem.message
+    lossy()
+    assert path.read_bytes() == whole
+
+
+def test_a_folder_goes_on_from_its_meta_as_from_its_plan(lossy, plan):
+    folder = lossy()
+    assert BatchWriter(folder.path, folder.meta).plan == plan(counts=((6, 6, 7), (9,)))
+
+
+def test_class_ids_are_kept(tmp_path, plan, contents):
+    wanted = plan(class_ids=("n01", "n02", "n03", "n04"))
+    writer = BatchWriter(tmp_path / "folder", wanted)
+    for split, number in writer.unfinished():
+        writer.write(split, number, *contents(wanted, split, number))
+    writer.finish()
+    assert read_meta(tmp_path / "folder").class_ids == wanted.class_ids
+    assert wanted.dataset != plan().dataset
+
+
 # Folders that are not whole
 
 
@@ -223,7 +352,7 @@ def test_damage_prints_nothing(build, capfd):
 def test_another_format_version_is_named(build):
     folder = build()
     change(folder.train[0].path, {"format_version": 9})
-    with pytest.raises(DataError, match="has format version 9, and this program reads version 1"):
+    with pytest.raises(DataError, match="has format version 9, and this program reads version 2"):
         folder.train[0].read()
     change(folder.path / "meta.h5", {"format_version": 9})
     with pytest.raises(DataError, match=r"meta.h5 has format version 9"):
@@ -295,7 +424,9 @@ def test_a_meta_that_contradicts_itself_is_named(build):
         {"mean_image": None},
         {"color_eigenvectors": np.eye(2)},
         {"recipe": np.frombuffer(b"{not json", np.uint8)},
-        {"train_counts": np.zeros((2, 2), np.int64)},
+        {"batches/train_counts": np.zeros((2, 2), np.int64)},
+        {"batches/train_counts": np.array([20, -20, 7])},
+        {"batches/train_rejected": None},
     ],
 )
 def test_a_meta_of_another_form_is_named(build, changed):
