@@ -5,8 +5,9 @@
     [1.9, 0.6, 0.1]}, ...}
  `costs` are averages over the images: for cost.logreg minus the log-probability of the label, top-1 error,
 top-k error. The first training line of an epoch has `rates`: for each layer with weights, the learning rates
-of its weights and, last, of its biases, without the noise that a schedule may add. `seconds`,
-`images_per_second` and `time` differ between runs that are otherwise equal; the rest does not.
+of its weights and, last, of its biases, without the noise that a schedule may add; and `color_noise`, the
+strength of the colour noise. `seconds`, `images_per_second` and `time` differ between runs that are otherwise
+equal; the rest does not.
 """
 
 from __future__ import annotations

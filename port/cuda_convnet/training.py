@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
+import gc
 import json
 import os
 import re
@@ -48,11 +49,11 @@ from cuda_convnet.checkpoint import (
 from cuda_convnet.config.specs import DataSpec, NetworkSpec
 from cuda_convnet.cost import Cost
 from cuda_convnet.data.batches import BatchFolder, Split
-from cuda_convnet.data.loader import Batch, Loader
+from cuda_convnet.data.loader import Loader, Minibatch
 from cuda_convnet.engines import get_engine
 from cuda_convnet.engines.operations import Engine
 from cuda_convnet.errors import CheckpointError, DataError, NonFiniteError
-from cuda_convnet.evaluation import averages, check_finite, cut, evaluate, num_minibatches, silent_floats
+from cuda_convnet.evaluation import averages, check_finite, evaluate, silent_floats
 from cuda_convnet.hdf5 import write_whole
 from cuda_convnet.metrics import MetricsLog, without_timings
 from cuda_convnet.network import ConvNet
@@ -274,7 +275,7 @@ class Trainer:
         """Train to the end of the last epoch, or until `stop`, and yield what happens.
 
         NonFiniteError where a cost or a weight becomes NaN or infinite; the last checkpoint stays. DataError
-        where a batch cannot be read; the state before that batch is saved first. CheckpointError where the
+        where a batch cannot be read; the state before it is saved first. CheckpointError where the
         disk does not take what is saved, or another process trains in the same folder.
         """
         with self._lock():
@@ -295,34 +296,29 @@ class Trainer:
     # --- the loop -----------------------------------------------------------------------------------
     def _train_with_one_loader(self) -> Iterator[Event]:
         """Train while images are prepared in the same way: to the end, or to a change of the colour noise."""
-        recipe, (first_epoch, first_batch, _) = self.recipe, self.position
+        recipe, (first_epoch, first_batch, first_minibatch) = self.recipe, self.position
         noise = recipe.color_noise_at(first_epoch)
         last_epoch = first_epoch
         while last_epoch < recipe.epochs and recipe.color_noise_at(last_epoch + 1) == noise:
             last_epoch += 1
-        with closing(self._loader("train").batches(first_epoch, first_batch, last_epoch)) as batches:
+        loader = self._loader("train")
+        with closing(
+            loader.minibatches(first_epoch, first_batch, first_minibatch, last_epoch)
+        ) as minibatches:
             while self.position.epoch <= last_epoch:
                 self._check_stop()
                 self._change_parameters()
-                started = time.perf_counter()
-                try:
-                    batch = next(batches)
-                except DataError:
-                    self._save()
-                    raise
-                yield from self._train_on_batch(batch, time.perf_counter() - started)
+                yield from self._train_on_batch(minibatches, loader.num_minibatches(self.position.batch))
 
-    def _train_on_batch(self, batch: Batch, seconds: float) -> Iterator[Event]:
-        """The minibatches that are left of `batch`, and what follows; `seconds` were spent to get it."""
+    def _train_on_batch(self, source: Iterator[Minibatch], minibatches: int) -> Iterator[Event]:
+        """What is left of the `minibatches` of a batch, as `source` gives them, and what follows a batch."""
         epoch, number, _ = self.position
-        size, cases = self.recipe.minibatch, batch.data[0].shape[1]
-        minibatches = num_minibatches(cases, size)
         progress = self.progress
-        computed = 0
+        computed, seconds = 0, 0.0
         while (minibatch := self.position.minibatch) < minibatches:
             self._check_stop()
             started = time.perf_counter()
-            data = cut(batch.data, minibatch * size, min((minibatch + 1) * size, cases))
+            data = self._next(source).data
             with silent_floats():
                 cost = self.net.train_minibatch(data, progress, (epoch, number, minibatch))
             check_finite(cost, self.net, f"epoch {epoch}, batch {number}, minibatch {minibatch}")
@@ -335,6 +331,7 @@ class Trainer:
         record: dict[str, Any] = {"kind": "train", "epoch": epoch, "batch": number, "progress": progress}
         if number == 1:
             record["rates"] = self._rates(progress)
+            record["color_noise"] = self.recipe.color_noise_at(epoch)
         record = self._log_costs(record, self._partial, computed, seconds)
         yield BatchDone(epoch, number, record["cases"], record["costs"], record["images_per_second"])
         records = [record]
@@ -350,6 +347,14 @@ class Trainer:
         if is_save_due:
             yield self._save()
 
+    def _next(self, source: Iterator[Minibatch]) -> Minibatch:
+        """The next minibatch; where it cannot be read, what was done before it is saved first."""
+        try:
+            return next(source)
+        except DataError:
+            self._save()
+            raise
+
     def _test(self) -> Generator[Event, None, dict[str, Any]]:
         """Test on all test batches; the record of what came out.
 
@@ -360,7 +365,7 @@ class Trainer:
         epoch, number, _ = self.position
         loader = self._loader("test")
         cost, seconds, started = NO_COST, 0.0, time.perf_counter()
-        for test_batch, minibatch_cost in evaluate(self.net, loader, self.recipe.minibatch):
+        for test_batch, minibatch_cost in evaluate(self.net, loader):
             self._check_stop()
             cost += minibatch_cost
             seconds += time.perf_counter() - started
@@ -406,6 +411,7 @@ class Trainer:
             )
             self.net.set_state(state)
             self._changes = changes
+            gc.collect()  # layers know each other, and the old ones hold the memory of a whole network
 
     def _rates(self, progress: float) -> dict[str, list[float]]:
         return {
@@ -419,6 +425,7 @@ class Trainer:
             self.folder,
             split,
             seed=recipe.seed,
+            minibatch=recipe.minibatch,
             crop_border=recipe.crop_border,
             color_noise=recipe.color_noise_at(self.position.epoch),
             multiview=recipe.multiview_test and split == "test",

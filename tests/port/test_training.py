@@ -1,9 +1,11 @@
 """The training loop: what it computes, what it tells, what it leaves on the disk, and how it goes on."""
 
 import errno
+import gc
 import itertools
 import re
 import shutil
+import weakref
 from unittest.mock import Mock
 
 import numpy as np
@@ -64,14 +66,16 @@ def test_the_loop_trains_on_each_minibatch_once_in_order(folder, tmp_path):
 
     net = ConvNet(network(), get_engine("numpy", threads=1), 3, minibatch_size=8)
     expected = []
-    for batch in Loader(folder, "train", seed=3).batches(1, 1, last_epoch=2):
-        progress = ((batch.epoch - 1) * 3 + batch.batchnum - 1) / 6
-        sums = np.zeros(3)
-        for number, first in enumerate(range(0, batch.num_cases, 8)):
-            data = [matrix[:, first : first + 8] for matrix in batch.data]
-            cost = net.train_minibatch(data, progress, (batch.epoch, batch.batchnum, number))
-            sums += cost.values["logprob"]
-        expected.append((progress, batch.num_cases, *sums / batch.num_cases))
+    sums = np.zeros(3)
+    cases = 0
+    for piece in Loader(folder, "train", seed=3, minibatch=8).minibatches(last_epoch=2):
+        progress = ((piece.epoch - 1) * 3 + piece.batchnum - 1) / 6
+        position = piece.epoch, piece.batchnum, piece.minibatch
+        sums += net.train_minibatch(piece.data, progress, position).values["logprob"]
+        cases += piece.num_cases
+        if piece.minibatch == piece.minibatches - 1:
+            expected.append((progress, cases, *sums / cases))
+            sums, cases = np.zeros(3), 0
     same_state(trainer.net.get_state(), net.get_state())
     found = [
         (record["progress"], record["cases"], *record["costs"]["logprob"])
@@ -120,7 +124,7 @@ def test_the_library_prints_nothing(folder, tmp_path, capfd):
 def test_a_test_is_the_cost_of_all_test_images(folder, tmp_path):
     trainer = start(folder, tmp_path / "run", epochs=1)
     test = next(event for event in trainer.train() if isinstance(event, training.TestDone))
-    batch = next(Loader(folder, "test", seed=0).batches())
+    batch = next(Loader(folder, "test", seed=0).minibatches())
     expected = averages(trainer.net.test_minibatch(batch.data))["logprob"]
     assert test.costs["logprob"] == pytest.approx(expected, rel=1e-6)
     assert test.cases == 9
@@ -129,13 +133,13 @@ def test_a_test_is_the_cost_of_all_test_images(folder, tmp_path):
 def test_a_multiview_test_averages_the_predictions_for_ten_views(folder, tmp_path):
     trainer = start(folder, tmp_path / "run", epochs=1, multiview_test=True)
     test = next(event for event in trainer.train() if isinstance(event, training.TestDone))
-    batch = next(Loader(folder, "test", seed=0, multiview=True).batches())
-    assert batch.num_views == 10
+    batch = next(Loader(folder, "test", seed=0, multiview=True).minibatches())
+    assert (batch.num_views, batch.num_cases) == (10, 9)
     probs = np.zeros((4, 9))
-    for view in range(10):
-        trainer.net.fprop([matrix[:, 9 * view : 9 * view + 9] for matrix in batch.data])
+    for data in batch.views:
+        trainer.net.fprop(data)
         probs += trainer.net.acts("probs") / 10
-    labels = batch.data[1][0, :9].astype(int)
+    labels = batch.data[1][0].astype(int)
     logprob, error, _ = test.costs["logprob"]
     assert logprob == pytest.approx(-np.log(probs[labels, np.arange(9)]).mean(), rel=1e-5)
     assert error == pytest.approx((probs.argmax(0) != labels).mean())
@@ -191,19 +195,41 @@ def test_the_schedule_drops_rates_and_freezes_layers_by_itself(folder, tmp_path)
     assert rates[2]["conv1"] == [0, 0]
 
 
+def test_the_first_record_of_an_epoch_tells_the_colour_noise(folder, tmp_path):
+    trainer = start(folder, tmp_path / "run", color_noise=0.1, schedule=(Change(2, color_noise=0.0),))
+    train(trainer, lambda event: None)
+    told = [record for record in records(tmp_path / "run") if "color_noise" in record]
+    found = [(record["epoch"], record["batch"], record["color_noise"]) for record in told]
+    assert found == [(1, 1, 0.1), (2, 1, 0.0)]
+
+
+def test_a_network_that_the_schedule_replaces_does_not_stay_in_memory(folder, tmp_path):
+    trainer = start(folder, tmp_path / "run", epochs=3, schedule=(Change(2, multiply={"epsW": 0.5}),))
+    old = weakref.ref(trainer.net.layers["conv1"])
+    alive = []
+    gc.disable()
+    try:
+        train(trainer, lambda event: alive.append(old() is not None))
+    finally:
+        gc.enable()
+    assert alive[0]
+    assert not alive[-1]
+
+
 def test_the_schedule_turns_the_colour_noise_off(folder, tmp_path, monkeypatch):
     seen = []
 
     class Spy(Loader):
-        def prepare(self, epoch, batchnum):
-            if self._training:
-                seen.append((epoch, batchnum, self._color_noise))
-            return super().prepare(epoch, batchnum)
+        def minibatches(self, *where, **end):
+            for minibatch in super().minibatches(*where, **end):
+                if self._training:
+                    seen.append((minibatch.epoch, minibatch.batchnum, self._color_noise))
+                yield minibatch
 
     monkeypatch.setattr(training, "Loader", Spy)
     list(start(folder, tmp_path / "run", epochs=4, color_noise=0.1, schedule=DROPS).train())
     noise = {1: 0.1, 2: 0.1, 3: 0.0, 4: 0.0}
-    assert seen == [(epoch, batch, noise[epoch]) for epoch in noise for batch in (1, 2, 3)]
+    assert seen == [(epoch, batch, noise[epoch]) for epoch in noise for batch in (1, 1, 1, 2, 2, 2, 3)]
 
 
 def test_the_schedule_does_what_was_done_by_hand_in_2012(folder, tmp_path):
@@ -477,6 +503,28 @@ def test_a_batch_that_is_damaged_stops_the_run_and_loses_nothing(folder, tmp_pat
     assert records(run) == records(tmp_path / "unbroken")
 
 
+def test_a_batch_that_fails_in_its_middle_stops_the_run_and_loses_nothing(folder, tmp_path, monkeypatch):
+    list(start(folder, tmp_path / "unbroken").train())
+
+    class Failing(Loader):
+        def minibatches(self, *where, **end):
+            for minibatch in super().minibatches(*where, **end):
+                if self._training and (minibatch.batchnum, minibatch.minibatch) == (2, 1):
+                    raise DataError("this image cannot be decoded")
+                yield minibatch
+
+    monkeypatch.setattr(training, "Loader", Failing)
+    run = tmp_path / "run"
+    with pytest.raises(DataError, match="this image cannot be decoded"):
+        list(start(folder, run).train())
+    assert load_checkpoint(last_checkpoint(run)).position == (1, 2, 1)
+
+    monkeypatch.undo()
+    list(resume(run).train())
+    assert content_hash(run) == content_hash(tmp_path / "unbroken")
+    assert records(run) == records(tmp_path / "unbroken")
+
+
 def test_other_data_than_the_runs_is_refused_and_moved_data_is_found(folder, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(folder.path, tmp_path / "data")
@@ -526,7 +574,7 @@ def test_a_network_comes_back_from_its_checkpoint(folder, tmp_path):
     net = load_network(last_checkpoint(tmp_path / "run"))
     assert net.spec["conv1"].type == "local"
     same_state(net.get_state(), trainer.net.get_state())
-    costs = [cost for _, cost in evaluate(net, Loader(folder, "test", seed=0), 8)]
+    costs = [cost for _, cost in evaluate(net, Loader(folder, "test", seed=0, minibatch=8))]
     assert averages(costs[0] + costs[1]) == test.costs
 
 

@@ -11,12 +11,17 @@ Answers to `CroppedImageNetDP` in `alexnet:convdata.py` and `CroppedCIFARDataPro
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 NUM_POSITIONS = 5
-BLOCK_BYTES = 1 << 19  # of rows of all images, so that they stay in cache from step to step
+ONE = np.float32(1)
+BLOCK_BYTES = 1 << 21  # of rows of all images: fewer calls, and still in cache from step to step
+NOISE_BYTES = 1 << 12  # over which noise is repeated, so that it is added in long rows
 
 
 @dataclass(frozen=True)
@@ -25,12 +30,39 @@ class Crops:
 
     y, x: the upper left corner of each chunk's crop.
     reflect: whether the crop is then mirrored left to right.
+    before: how many images of the first chunk are not among these.
     """
 
     y: np.ndarray
     x: np.ndarray
     reflect: np.ndarray
     chunk: int
+    before: int = 0
+
+    def cut(self, start: int, stop: int) -> Crops:
+        """Those of images `start` to `stop` alone."""
+        start += self.before
+        stop += self.before
+        chunks = slice(start // self.chunk, -(-stop // self.chunk))
+        return Crops(self.y[chunks], self.x[chunks], self.reflect[chunks], self.chunk, start % self.chunk)
+
+    def runs(self, count: int) -> list[Run]:
+        """Of `count` images, those that are cropped alike."""
+        tops = range(-self.before, count, self.chunk)
+        drawn = zip(self.y.tolist(), self.x.tolist(), self.reflect.tolist(), strict=True)
+        return [
+            Run(slice(max(0, top), min(top + self.chunk, count)), *crop)
+            for top, crop in zip(tops, drawn, strict=True)
+        ]
+
+
+class Run(NamedTuple):
+    """Images that lie one after the other and are cropped alike."""
+
+    images: slice
+    y: int
+    x: int
+    reflect: bool
 
 
 def draw_crops(random: np.random.RandomState, images: int, border: int, chunk: int, reflect: bool) -> Crops:
@@ -82,11 +114,9 @@ def centre(images: np.ndarray, border: int) -> np.ndarray:
 
 def crop(images: np.ndarray, crops: Crops, border: int) -> np.ndarray:
     """Crop and reflect: float32 (channels, height - 2*border, width - 2*border, images)."""
-    out = _empty(images, border)
-    cropper = _Cropper(images, crops, border)
-    for channel in range(len(out)):
-        for rows in _row_blocks(out):
-            cropper.crop(channel, rows, out[channel, rows])
+    out = np.empty(_inner_shape(images, border), np.float32)
+    for run in crops.runs(out.shape[-1]):
+        out[..., run.images] = _window(images, run, border)
     return out
 
 
@@ -111,27 +141,16 @@ def training_images(
     border: int,
     noise: np.ndarray | None = None,
     noise_scale: float = 0.0,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
-    """What training sees: `crop`, `subtract_mean`, and with noise `add_color_noise`.
+    """What training sees: `crop`, `subtract_mean`, and with noise `add_color_noise`, in `out` or a new array.
 
     Without crops it is the centre. The same bits as those functions one after the other; done in blocks of
     rows that stay in cache.
     """
-    out = _empty(images, border)
-    middle = centre(images, border)
-    mean = np.broadcast_to(mean, out.shape[:3])
-    cropper = _Cropper(images, crops, border) if crops else None
-    for channel in range(len(out)):
-        for rows in _row_blocks(out):
-            block = out[channel : channel + 1, rows]
-            if cropper:
-                cropper.crop(channel, rows, block[0])
-            else:
-                block[0] = middle[channel, rows]
-            subtract_mean(block, mean[channel : channel + 1, rows])
-            if noise is not None and noise_scale > 0:
-                add_color_noise(block, noise[channel : channel + 1], noise_scale)
-    return out
+    runs = crops.runs(images.shape[-1]) if crops else [Run(slice(None), border, border, False)]
+    noise = noise * np.float32(noise_scale) if noise is not None and noise_scale > 0 else None
+    return _augment(images, runs, mean, border, noise, np.float32(1.0 + noise_scale), out)
 
 
 def central_images(images: np.ndarray, mean: np.ndarray, border: int) -> np.ndarray:
@@ -144,70 +163,82 @@ def num_views(reflect: bool) -> int:
     return NUM_POSITIONS * (2 if reflect else 1)
 
 
-def view_images(images: np.ndarray, mean: np.ndarray, border: int, reflect: bool) -> np.ndarray:
-    """The views of a multi-view test, minus the mean, view after view along the image axis.
+def view_images(
+    images: np.ndarray, mean: np.ndarray, border: int, view: int, out: np.ndarray | None = None
+) -> np.ndarray:
+    """What a multi-view test sees of each image in its view number `view` (from 0), minus the mean.
 
-    Positions: upper left, upper right, centre, lower left, lower right; then, if `reflect`, their mirror
-    images in the same order. Column `view * images + i` is view `view` of image i.
+    Positions: upper left, upper right, centre, lower left, lower right; then their mirror images in the same
+    order.
     """
+    far = 2 * border
+    y, x = ((0, 0), (0, far), (border, border), (far, 0), (far, far))[view % NUM_POSITIONS]
+    run = Run(slice(None), y, x, view >= NUM_POSITIONS)
+    return _augment(images, [run], mean, border, out=out)
+
+
+def _augment(
+    images: np.ndarray,
+    runs: Sequence[Run],
+    mean: np.ndarray,
+    border: int,
+    noise: np.ndarray | None = None,
+    divisor: np.float32 = ONE,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """Crops `runs` of images, minus the mean, and with noise (channels, images) plus noise over `divisor`.
+
+    Some rows at a time, whose bytes and floats each have a block of their own that stays in cache. All
+    channels of a row go together, because pixels of decoded JPEGs lie with their channels side by side.
+    """
+    if out is None:
+        out = np.empty(_inner_shape(images, border), np.float32)
+    channels, height, width, count = out.shape
+    mean = np.broadcast_to(mean, out.shape[:3])[..., None]
+    windows = [(run.images, _elements(_window(images, run, border))) for run in runs]
+    rows = min(height, max(1, BLOCK_BYTES // (4 * channels * width * count)))
+    for top in range(0, height, rows):
+        here = slice(top, min(top + rows, height))
+        if top == 0 or here.stop - top < rows:
+            pixels = np.empty((channels, here.stop - top, width, count), np.uint8)
+            floats = np.empty(pixels.shape, np.float32)
+        for cases, window in windows:
+            part = pixels[..., cases]
+            part.view(window.dtype)[...] = window[:, here]
+        np.copyto(floats, pixels)
+        if noise is None:
+            np.subtract(floats, mean[:, here], out=out[:, here])
+        else:
+            np.subtract(floats, mean[:, here], out=floats)
+            _add_to_rows(floats.reshape(channels, -1, count), noise)
+            np.divide(floats, divisor, out=out[:, here])
+    return out
+
+
+def _inner_shape(images: np.ndarray, border: int) -> tuple[int, int, int, int]:
     channels, height, width, count = images.shape
-    inner_height, inner_width = height - 2 * border, width - 2 * border
-    views = num_views(reflect)
-    out = np.empty((channels, inner_height, inner_width, views, count), np.float32)
-    corners = [(0, 0), (0, 2 * border), (border, border), (2 * border, 0), (2 * border, 2 * border)]
-    for view, (y, x) in enumerate(corners):
-        picture = images[:, y : y + inner_height, x : x + inner_width]
-        out[..., view, :] = picture
-        if reflect:
-            out[..., NUM_POSITIONS + view, :] = picture[:, :, ::-1]
-    flat = out.reshape(channels, inner_height, inner_width, views * count)
-    subtract_mean(flat, mean)
-    return flat
+    return channels, height - 2 * border, width - 2 * border, count
 
 
-class _Cropper:
-    """Crops rows of one channel of all images at once, by an index of where each chunk's pixels come from."""
-
-    def __init__(self, images: np.ndarray, crops: Crops, border: int) -> None:
-        width, count = images.shape[2:]
-        self.whole = count // crops.chunk
-        self.split = self.whole * crops.chunk
-        inner = np.arange(width - 2 * border)[:, None]
-        columns = crops.x + np.where(crops.reflect, inner[::-1], inner)
-        self.starts = crops.y * width + columns  # of each chunk's first row: (inner width, chunks)
-        self.width = width
-        self.planes = self._chunks(images[..., : self.split], crops.chunk)
-        self.rest = self._chunks(images[..., self.split :], count - self.split)
-
-    @staticmethod
-    def _chunks(images: np.ndarray, chunk: int) -> np.ndarray:
-        """(channels, pixels * chunks) of elements that are the bytes of a whole chunk."""
-        if images.size == 0:
-            return np.empty((len(images), 0), np.uint8)
-        return np.ascontiguousarray(images).view(np.dtype((np.void, chunk))).reshape(len(images), -1)
-
-    def crop(self, channel: int, rows: slice, out: np.ndarray) -> None:
-        """Rows `rows` of the crops of one channel into `out` (rows, inner width, images) float32."""
-        below = np.arange(rows.start, rows.stop)[:, None, None] * self.width
-        at = below + self.starts
-        if self.whole:
-            index = at[..., : self.whole] * self.whole + np.arange(self.whole)
-            out[..., : self.split] = self._take(self.planes[channel], index)
-        if self.rest.size:
-            out[..., self.split :] = self._take(self.rest[channel], at[..., self.whole :])
-
-    @staticmethod
-    def _take(elements: np.ndarray, index: np.ndarray) -> np.ndarray:
-        taken = elements.take(index)
-        return taken.view(np.uint8).reshape(*index.shape[:2], -1)
+def _window(images: np.ndarray, run: Run, border: int) -> np.ndarray:
+    """The pixels of one run of images in its crop, mirrored if need be: a view."""
+    _, height, width, _ = _inner_shape(images, border)
+    window = images[:, run.y : run.y + height, run.x : run.x + width, run.images]
+    return window[:, :, ::-1] if run.reflect else window
 
 
-def _empty(images: np.ndarray, border: int) -> np.ndarray:
-    channels, height, width, count = images.shape
-    return np.empty((channels, height - 2 * border, width - 2 * border, count), np.float32)
+def _elements(window: np.ndarray) -> np.ndarray:
+    """Where the images of a pixel lie side by side, their bytes as one element, which copies faster."""
+    side_by_side = window.strides[-1] == 1 and window.size > 0
+    return window.view(np.dtype((np.void, window.shape[-1]))) if side_by_side else window
 
 
-def _row_blocks(out: np.ndarray) -> list[slice]:
-    _, height, width, count = out.shape
-    step = max(1, BLOCK_BYTES // (4 * width * count))
-    return [slice(top, min(top + step, height)) for top in range(0, height, step)]
+def _add_to_rows(planes: np.ndarray, noise: np.ndarray) -> None:
+    """Add noise (channels, images) to each row of planes (channels, rows, images).
+
+    Several rows at once, where they are short.
+    """
+    channels, rows, count = planes.shape
+    repeat = math.gcd(rows, max(1, NOISE_BYTES // (4 * count)))
+    wide = planes.reshape(channels, -1, repeat * count)
+    wide += np.tile(noise, repeat)[:, None]

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
+from typing import Protocol
 
 import numpy as np
 
 from cuda_convnet.errors import DataError
 
 BLOCK = 32  # images interleaved at a time, so that writes with images last stay in cache
+# Bytes between images, so that the same pixel of all images does not fall on one line of the cache.
+APART = 320
 
-Decoder = Callable[[bytes, bool], np.ndarray]
+
+class Decoder(Protocol):
+    """Gives the pixels of a JPEG, grey or in colour, (height, width, channels) uint8, perhaps in `out`."""
+
+    def __call__(self, jpeg: bytes, grey: bool, out: np.ndarray | None = None) -> np.ndarray: ...
 
 
 class UndecodableImage(Exception):
@@ -31,23 +39,53 @@ def decode_jpegs(jpegs: Sequence[bytes], shape: tuple[int, int, int]) -> np.ndar
     `shape` is (channels, height, width) of every image, with one channel or three. Both decoders give the
     same pixels. Raises UndecodableImage, and DataError when no decoder is installed.
     """
+    images = np.empty((*shape, len(jpegs)), np.uint8)
+    memory = np.empty(block_bytes(BLOCK, shape), np.uint8)
+    for first in range(0, len(jpegs), BLOCK):
+        part = jpegs[first : first + BLOCK]
+        try:
+            pixels = decode_block(part, shape, memory)
+        except UndecodableImage as error:
+            raise UndecodableImage(first + error.index) from None
+        images[..., first : first + len(part)] = pixels.transpose(3, 1, 2, 0)
+    return images.transpose(3, 0, 1, 2)
+
+
+def block_bytes(count: int, shape: tuple[int, int, int]) -> int:
+    """How much memory `decode_block` needs for `count` images."""
+    return count * (math.prod(shape) + APART)
+
+
+def decode_block(jpegs: Sequence[bytes], shape: tuple[int, int, int], memory: np.ndarray) -> np.ndarray:
+    """The pixels of JPEGs, one after the other: (images, height, width, channels) uint8, a view of `memory`.
+
+    `memory` has at least `block_bytes` bytes. Otherwise like `decode_jpegs`.
+    """
     decode = _decoder()
     channels, height, width = shape
-    images = np.empty((channels, height, width, len(jpegs)), np.uint8)
-    block = np.empty((height, width, channels, BLOCK), np.uint8)
-    for first in range(0, len(jpegs), BLOCK):
-        count = min(BLOCK, len(jpegs) - first)
-        for i in range(count):
-            try:
-                pixels = decode(jpegs[first + i], channels == 1)
-            # The decoders raise whatever the damaged bytes lead them to.
-            except Exception:
-                raise UndecodableImage(first + i) from None
-            if pixels.shape != (height, width, channels):
-                raise UndecodableImage(first + i)
-            block[..., i] = pixels
-        images[..., first : first + count] = block[..., :count].transpose(2, 0, 1, 3)
-    return images.transpose(3, 0, 1, 2)
+    size = math.prod(shape)
+    lines = memory[: block_bytes(len(jpegs), shape)].reshape(len(jpegs), -1)[:, :size]
+    images = lines.reshape(-1, height, width, channels)
+    for i, (jpeg, image) in enumerate(zip(jpegs, images, strict=True)):
+        try:
+            pixels = decode(jpeg, channels == 1, image)
+        # The decoders raise whatever the damaged bytes lead them to.
+        except Exception:
+            raise UndecodableImage(i) from None
+        if pixels.shape != image.shape:
+            raise UndecodableImage(i)
+        if not np.may_share_memory(pixels, image):
+            image[...] = pixels
+    return images
+
+
+def decode_jpeg(jpeg: bytes, out: np.ndarray | None = None) -> np.ndarray:
+    """The pixels of one JPEG in colour, as `decode_jpegs` has them: (height, width, 3) uint8.
+
+    They may lie in `out`, memory for so many values, which takes less time than new memory. Raises whatever
+    damaged bytes lead the decoder to, and DataError when none is installed.
+    """
+    return _decoder()(jpeg, False, out)
 
 
 @cache
@@ -62,9 +100,9 @@ def _decoder() -> Decoder:
 def _simplejpeg() -> Decoder:
     import simplejpeg
 
-    def decode(jpeg: bytes, grey: bool) -> np.ndarray:
+    def decode(jpeg: bytes, grey: bool, out: np.ndarray | None = None) -> np.ndarray:
         pixels: np.ndarray = simplejpeg.decode_jpeg(
-            jpeg, colorspace="GRAY" if grey else "RGB", fastdct=False, fastupsample=False
+            jpeg, colorspace="GRAY" if grey else "RGB", fastdct=False, fastupsample=False, buffer=out
         )
         return pixels
 
@@ -74,7 +112,7 @@ def _simplejpeg() -> Decoder:
 def _pillow() -> Decoder:
     from PIL import Image
 
-    def decode(jpeg: bytes, grey: bool) -> np.ndarray:
+    def decode(jpeg: bytes, grey: bool, out: np.ndarray | None = None) -> np.ndarray:
         with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
             pixels = np.asarray(image.convert("L" if grey else "RGB"))
         return pixels[..., None] if grey else pixels

@@ -49,6 +49,7 @@ def command(
         folder,
         "test",
         seed=recipe.seed,
+        minibatch=recipe.minibatch,
         crop_border=recipe.crop_border,
         multiview=multiview,
         scalar_mean=recipe.scalar_mean,
@@ -56,7 +57,7 @@ def command(
     )
     net = make_network(spec, recipe, get_engine(engine, threads))
     checkpoint.restore(net, path)
-    cost = sum((cost for _, cost in evaluate(net, loader, recipe.minibatch)), Cost(0, {}, {}))
+    cost = sum((cost for _, cost in evaluate(net, loader)), Cost(0, {}, {}))
     costs = averages(cost)
     if as_json:
         report = {

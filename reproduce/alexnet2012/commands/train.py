@@ -21,7 +21,6 @@ from cuda_convnet.data.loader import DummyData, Loader
 from cuda_convnet.engines import ENGINES, get_engine
 from cuda_convnet.engines.operations import Engine
 from cuda_convnet.errors import ConfigError
-from cuda_convnet.evaluation import cut
 from cuda_convnet.recipe import Every
 from cuda_convnet.training import Trainer, TrainingRecipe, data_dims, make_network
 
@@ -141,6 +140,7 @@ def check_gradients(
             folder,
             "train",
             seed=recipe.seed,
+            minibatch=recipe.minibatch,
             crop_border=recipe.crop_border,
             scalar_mean=recipe.scalar_mean,
             prefetch=0,
@@ -150,10 +150,12 @@ def check_gradients(
         spec = read_network(layers, params)
         if spec.num_classes is None:
             raise ConfigError(f"{layers}: the number of classes cannot be told from the layers; give --data")
-        provider = DummyData(data_dims(spec), spec.num_classes, cases=recipe.minibatch, seed=recipe.seed)
+        cases = recipe.minibatch
+        provider = DummyData(
+            data_dims(spec), spec.num_classes, cases=cases, minibatch=cases, seed=recipe.seed
+        )
     net = make_network(spec, recipe, engine)
-    batch = next(iter(provider.batches()))
-    results = net.check_gradients(cut(batch.data, 0, min(recipe.minibatch, batch.num_cases)))
+    results = net.check_gradients(next(provider.minibatches()).data)
     width = max(len(result.name) for result in results)
     click.echo(f"{'gradient of':<{width}}  {'analytic':>10}  {'numeric':>10}  {'difference':>10}")
     for result in results:

@@ -83,10 +83,11 @@ def same_bits(device: CudaDevice, engine: Engine) -> dict[str, Any]:
 def train_digits(device: CudaDevice, engine: Engine) -> dict[str, Any]:
     """The digits experiment from its images to its accuracy."""
     from alexnet2012.commands.reproduce import describe, make_trainer
-    from alexnet2012.experiment import read_experiment
+    from alexnet2012.experiment import DigitsExperiment, read_experiment
     from alexnet2012.running import run
 
     what = read_experiment("digits", None)
+    assert isinstance(what, DigitsExperiment)
     with tempfile.TemporaryDirectory() as scratch:
         trainer = make_trainer(what, Path(scratch) / "run", engine)
         run(trainer)

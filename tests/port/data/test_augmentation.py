@@ -102,29 +102,19 @@ def test_a_test_sees_the_centre(case):
 
 def test_the_ten_views_are_five_positions_and_then_their_mirror_images(case):
     images, mean, _, _ = case
-    count = images.shape[-1]
     mean = augmentation.crop_mean(mean, BORDER)
-    found = augmentation.view_images(images, mean, BORDER, True)
-    assert found.shape == (3, INNER, INNER, 10 * count)
-    assert found.flags.c_contiguous
+    assert (augmentation.num_views(True), augmentation.num_views(False)) == (10, 5)
     far = 2 * BORDER
     positions = [(0, 0), (0, far), (BORDER, BORDER), (far, 0), (far, far)]
     for view, (y, x) in enumerate(positions):
-        for i in range(count):
+        found = augmentation.view_images(images, mean, BORDER, view)
+        mirrored = augmentation.view_images(images, mean, BORDER, 5 + view)
+        assert found.flags.c_contiguous
+        assert mirrored.flags.c_contiguous
+        for i in range(images.shape[-1]):
             picture = images[:, y : y + INNER, x : x + INNER, i].astype(np.float32)
-            np.testing.assert_array_equal(found[..., view * count + i], picture - mean)
-            np.testing.assert_array_equal(found[..., (5 + view) * count + i], picture[:, :, ::-1] - mean)
-
-
-def test_without_reflection_there_are_five_views(case):
-    images, mean, _, _ = case
-    mean = augmentation.crop_mean(mean, BORDER)
-    assert augmentation.num_views(False) == 5
-    assert augmentation.num_views(True) == 10
-    np.testing.assert_array_equal(
-        augmentation.view_images(images, mean, BORDER, False),
-        augmentation.view_images(images, mean, BORDER, True)[..., : 5 * images.shape[-1]],
-    )
+            np.testing.assert_array_equal(found[..., i], picture - mean)
+            np.testing.assert_array_equal(mirrored[..., i], picture[:, :, ::-1] - mean)
 
 
 def test_a_scalar_mean_is_the_mean_of_the_whole_mean_image(case):
@@ -149,6 +139,23 @@ def test_crops_reach_every_position_and_reflect_half_the_time():
 def test_the_last_chunk_may_be_shorter():
     assert len(augmentation.draw_crops(np.random.RandomState(1), 33, 2, 32, True).y) == 2
     assert len(augmentation.draw_crops(np.random.RandomState(1), 32, 2, 32, True).y) == 1
+
+
+@pytest.mark.parametrize("chunk", [1, 5, 8, 32])
+def test_crops_that_are_cut_are_those_of_their_images(chunk):
+    crops = augmentation.draw_crops(np.random.RandomState(1), 100, 3, chunk, True)
+    for start, stop in [(0, 100), (0, 7), (8, 16), (32, 100), (12, 60), (99, 100), (31, 33)]:
+        cut, seen = crops.cut(start, stop), start
+        for run in cut.runs(stop - start):
+            assert start + run.images.start == seen
+            seen = start + run.images.stop
+            whole = np.arange(start + run.images.start, seen) // chunk
+            np.testing.assert_array_equal(crops.y[whole], run.y)
+            np.testing.assert_array_equal(crops.x[whole], run.x)
+            np.testing.assert_array_equal(crops.reflect[whole], run.reflect)
+        assert seen == stop
+    again = crops.cut(12, 60).cut(9, 40)
+    assert [run[1:] for run in again.runs(31)] == [run[1:] for run in crops.cut(21, 52).runs(31)]
 
 
 def test_without_reflection_nothing_is_reflected():

@@ -131,3 +131,10 @@ def test_without_a_decoder_the_missing_extra_is_named(folder, monkeypatch):
     with pytest.raises(DataError, match=r"needs a decoder: pip install 'alexnet2012\[images\]'"):
         folder.train[0].read()
     assert not list(verify(folder.path))
+
+
+def test_one_jpeg_has_the_pixels_that_it_has_among_others(decoder):
+    pictures = [encode(gradient(i)) for i in range(3)]
+    together = jpeg.decode_jpegs(pictures, (3, 24, 24))
+    for picture, wanted in zip(pictures, together, strict=True):
+        np.testing.assert_array_equal(jpeg.decode_jpeg(picture), wanted.transpose(1, 2, 0))
