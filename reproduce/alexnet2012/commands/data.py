@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cuda_convnet.data.batches import SPLITS, BatchFolder, Progress, verify
+from alexnet2012.commands.old_data import export_command, import_command
+from alexnet2012.progress import one_line_when_stopped, progress_bar
+from cuda_convnet.data.batches import REJECTED, BatchFolder, Encoding, verify
 from cuda_convnet.data.cifar10 import SOURCE, download_cifar10, pack_cifar10
 from cuda_convnet.data.digits import pack_digits
+from cuda_convnet.data.imagenet.pack import pack_imagenet
+from cuda_convnet.data.imagenet.workers import worker_pool
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -22,6 +24,10 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.group()
 def command() -> None:
     """Make, check and describe folders of batches."""
+
+
+command.add_command(import_command)
+command.add_command(export_command)
 
 
 @command.command()
@@ -52,6 +58,84 @@ def digits(out: Path) -> None:
     with progress_bar("Packing") as progress:
         folder = pack_digits(out, command="alexnet2012 data digits", progress=progress)
     describe(folder)
+
+
+@command.command()
+@click.argument("src", type=FOLDER)
+@click.option("--out", type=FOLDER, required=True, help="The batch folder.")
+@click.option("--classes", metavar="WNIDS|@FILE|N", help="Some classes only: their names, or the first N.")
+@click.option("--store", type=click.Choice(["jpeg", "raw"]), default="jpeg", show_default=True)
+@click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of the JPEGs.")
+@click.option(
+    "--size", type=click.IntRange(1, 2048), default=256, show_default=True, help="Width and height."
+)
+@click.option(
+    "--batch-size", type=click.IntRange(1, 65536), default=1024, show_default=True, help="Images in a batch."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order for training."
+)
+@click.option("--workers", type=click.IntRange(1, 1024), help="Processes; by default one per core.")
+@click.option("--strict", is_flag=True, help="Stop at the first image that cannot be used.")
+def imagenet(
+    src: Path,
+    out: Path,
+    classes: str | None,
+    store: Encoding,
+    quality: int,
+    size: int,
+    batch_size: int,
+    seed: int,
+    workers: int | None,
+    strict: bool,
+) -> None:
+    """Make a batch folder of the images in SRC: the archives of ILSVRC2012, or a folder for each class.
+
+    SRC holds ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar and ILSVRC2012_devkit_t12.tar.gz as they were
+    given out (and the test images, if wanted), or the same unpacked, or folders of one's own images, one for
+    each class. Nothing is unpacked to disk. Run it again to go on where it was stopped.
+
+    `mpirun -n K alexnet2012 data imagenet ...` does the work in K - 1 processes, on one machine or many.
+    """
+    options = {
+        "--classes": (classes, None),
+        "--store": (store, "jpeg"),
+        "--quality": (quality, 95),
+        "--size": (size, 256),
+        "--batch-size": (batch_size, 1024),
+        "--seed": (seed, 0),
+    }
+    given = [
+        word for name, (value, usual) in options.items() if value != usual for word in (name, str(value))
+    ]
+    again = shlex.join(["alexnet2012", "data", "imagenet", str(src), *given])
+    to_go_on = f"{again} --out {shlex.quote(str(out))}{' --strict' if strict else ''}"
+    with worker_pool(workers) as pool:
+        if pool is None:
+            return
+        with (
+            one_line_when_stopped(f"Stopped; batches that are finished are kept. To go on: {to_go_on}"),
+            progress_bar("Cataloguing") as cataloguing,
+            progress_bar("Packing", "images") as packing,
+        ):
+            packed = pack_imagenet(
+                src,
+                out,
+                classes=classes,
+                store=store,
+                quality=quality,
+                size=size,
+                batch_size=batch_size,
+                seed=seed,
+                executor=pool,
+                strict=strict,
+                command=again,
+                cataloguing=cataloguing,
+                progress=packing,
+            )
+    describe(packed.folder)
+    for note in packed.notes:
+        click.echo(f"note: {note}")
 
 
 @command.command("verify")
@@ -97,13 +181,16 @@ def facts(folder: BatchFolder) -> dict[str, Any]:
         "encoding": meta.encoding,
         "image_shape": list(meta.image_shape),
         "class_names": list(meta.class_names),
-        "batches": {split: list(meta.counts[split]) for split in SPLITS},
+        "class_ids": list(meta.class_ids),
+        "batches": {split: list(meta.counts[split]) for split in meta.splits},
+        "rejected": {split: sum(lost) for split, lost in meta.rejected.items()},
         "crop_border": meta.augmentation.crop_border,
         "crop_chunk": meta.augmentation.crop_chunk,
         "reflect": meta.augmentation.reflect,
         "mean": float(colors.mean_image.mean()),
         "color_deviations": [float(value) ** 0.5 for value in colors.color_eigenvalues],
         "recipe": meta.recipe,
+        "made": meta.made,
     }
 
 
@@ -112,25 +199,18 @@ def describe(folder: BatchFolder) -> None:
     meta = folder.meta
     channels, height, width = meta.image_shape
     augment = meta.augmentation
-    size = sum(file.path.stat().st_size for file in (*folder.train, *folder.test))
+    size = sum(file.path.stat().st_size for split in meta.splits for file in folder.split(split))
     names = ", ".join(meta.class_names[:10]) + (", ..." if len(meta.class_names) > 10 else "")
+    source = meta.recipe.get("source") or meta.recipe.get("kind", "images")
     crop = f"crops of {width - 2 * augment.crop_border}x{height - 2 * augment.crop_border}"
-    click.echo(f"{folder.path}: {meta.recipe.get('source', 'images')}, {size / 1e6:.1f} MB, {meta.encoding}")
+    click.echo(f"{folder.path}: {source}, {size / 1e6:.1f} MB, {meta.encoding}")
     click.echo(f"  images    {width}x{height}, channels: {channels}")
     click.echo(f"  classes   {len(meta.class_names)}: {names}")
-    for split in SPLITS:
+    for split in meta.splits:
         click.echo(f"  {split:<9} {meta.num_images(split):,} images, batches: {len(meta.counts[split])}")
+    if "sources" in meta.made:
+        total, lost = meta.made["sources"], meta.made["rejected"]
+        listed = f", listed in {folder.path / REJECTED}" if lost else ""
+        click.echo(f"  sources   {total:,} files: {total - lost:,} used, {lost:,} rejected{listed}")
     together = "each by itself" if augment.crop_chunk == 1 else f"{augment.crop_chunk} images alike"
     click.echo(f"  varied by {crop}{' and reflections' if augment.reflect else ''}, {together}")
-
-
-@contextmanager
-def progress_bar(label: str) -> Iterator[Progress]:
-    """A progress bar on stderr, as the function that the library calls with (done, total)."""
-    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.length = max(total, 1)
-            bar.update(done - bar.pos)
-
-        yield show
