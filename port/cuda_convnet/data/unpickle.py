@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import pickletools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ import numpy as np
 
 from cuda_convnet.errors import DataError
 
+OPERATIONS: Final = {operation.code: operation for operation in pickletools.opcodes}
 PLAIN_DTYPE = re.compile(r"[biufcS][1-9][0-9]{0,3}")
 
 
@@ -171,6 +173,7 @@ def loads(data: bytes, name: str | Path) -> Any:
     Raises DataError, which names what the pickle asks for (`posix.system`) if that is anything else.
     """
     try:
+        _refuse_vast_memo(data)
         return _build(_Unpickler(io.BytesIO(data), encoding="latin1").load(), {})
     except _Refused as refusal:
         raise DataError(
@@ -189,6 +192,24 @@ def load(path: str | Path) -> Any:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     return loads(data, path)
+
+
+def _refuse_vast_memo(data: bytes) -> None:
+    """Refuse a place in the memo beyond the pickle's own length.
+
+    A memo is a table as long as its highest place: one damaged byte there asks for tens of gigabytes.
+    """
+    stream = io.BytesIO(data)
+    while code := stream.read(1):
+        operation = OPERATIONS.get(code.decode("latin1"))
+        if operation is None or operation.name == "STOP":
+            return
+        if operation.name == "STRING":  # its reader takes ASCII alone, and Python 2's arrays are strings
+            stream.readline()
+        elif operation.arg is not None:
+            argument = operation.arg.reader(stream)
+            if operation.name in ("PUT", "LONG_BINPUT") and argument > stream.tell():
+                raise _Refused(f"it asks for memory for {argument:,} objects")
 
 
 def _build(value: Any, built: dict[int, tuple[Any, Any]]) -> Any:

@@ -179,6 +179,20 @@ def test_what_is_not_a_pickle_is_named(tmp_path, data):
     assert str(error.value) == f"{path}: cannot be read as a pickle; get the file again"
 
 
+@pytest.mark.parametrize("data", [b"\x80\x02]r\xff\xff\xff\x7f.", b"]p2000000000\n."])
+def test_a_place_in_the_memo_that_would_take_gigabytes_is_refused(data):
+    with pytest.raises(DataError, match=r"a.pickle: it asks for memory for 2,.*objects"):
+        unpickle.loads(data, "a.pickle")
+
+
+def test_python_2_arrays_in_text_are_read():
+    text = (
+        b"cnumpy.core.multiarray\n_reconstruct\np1\n(cnumpy\nndarray\np2\n(I0\ntS'b'\ntRp3\n(I1\n(I3\ntcnumpy\n"
+        b"dtype\n(S'u1'\nI0\nI1\ntR(I3\nS'|'\nNNNI-1\nI-1\nI0\ntbI00\nS'\\x00\\x80\\xff'\ntb."
+    )
+    np.testing.assert_array_equal(unpickle.loads(text, "x"), np.array([0, 128, 255], np.uint8))
+
+
 def test_a_list_nested_without_end_is_refused():
     data = b"]" * 100_000 + b"a" * 99_999 + b"."
     with pytest.raises(DataError, match="cannot be read as a pickle"):
