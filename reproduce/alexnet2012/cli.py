@@ -15,10 +15,11 @@ COMMANDS = {
     "fidelity": "check an engine against the archived activations of the original",
     "net": "show a network as a table: shapes, weights, multiply-adds",
     "data": "make, check and describe batch folders",
+    "show": "draw batches, views and colour noise: what a network is given",
     "train": "train a network on a batch folder",
     "resume": "go on with a run where its last checkpoint stands",
     "test": "test a trained network on a batch folder",
-    "bench": "measure speed: training steps and single operations",
+    "bench": "measure speed: training steps, single operations, packing and loading",
 }
 
 
