@@ -1,4 +1,7 @@
-"""`alexnet2012 bench`: training steps of 2012's networks, beside PyTorch in the same run and beside sgemm."""
+"""`alexnet2012 bench`: training steps of 2012's networks, and the preparing and loading of images.
+
+Both are measured beside PyTorch in the same run.
+"""
 
 from __future__ import annotations
 
@@ -124,17 +127,34 @@ def show(result: dict[str, Any], layers: bool) -> None:
             click.echo(f"  {row['layer']:<16}{row['forward_ms']:>12.2f}{row['backward_ms']:>13.2f}{rate:>17}")
 
 
-@click.command()
+class Bench(click.Group):
+    """A group whose command `networks` need not be named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in (*self.commands, *ctx.help_option_names):
+            args = ["networks", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=Bench)
+def command() -> None:
+    """Measure speed: `bench [EXPERIMENT]...` is short for `bench networks [EXPERIMENT]...`."""
+
+
+JSON_FILE = click.option(
+    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all figures here."
+)
+
+
+@command.command()
 @click.argument("networks", nargs=-1, metavar="[EXPERIMENT]...")
 @click.option("--engine", default=ENGINES[0], metavar="|".join(ENGINES), show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Threads; the cores of this process by default.")
 @click.option("--minibatch", default=128, type=click.IntRange(1), show_default=True)
 @click.option("--rounds", default=3, type=click.IntRange(1), show_default=True, help="Steps that count.")
 @click.option("--layers", is_flag=True, help="Show the time of each layer.")
-@click.option(
-    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all figures here."
-)
-def command(
+@JSON_FILE
+def networks(
     networks: tuple[str, ...],
     engine: str,
     threads: int | None,
@@ -165,5 +185,36 @@ def command(
         else:
             figures["kernels"] = bench_kernels(threads or available_cores(), minibatch)
             show_kernels(figures["kernels"])
+    if json_file:
+        json_file.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+@command.command()
+@click.option("--images", default=2000, type=click.IntRange(40), show_default=True)
+@click.option("--rounds", default=3, type=click.IntRange(1), show_default=True, help="Turns that count.")
+@click.option(
+    "--workers",
+    default=1,
+    type=click.IntRange(1),
+    show_default=True,
+    help="Also pack with so many processes.",
+)
+@JSON_FILE
+def data(images: int, rounds: int, workers: int, json_file: Path | None) -> None:
+    """Measure how fast images become batches, and batches what a network takes, per core.
+
+    Packing is `data imagenet` as it is, from files to finished batches, beside decoding, resizing and
+    encoding alone. Loading is from batches (of JPEGs or raw pixels, in the system's memory) to float32
+    224x224 crops with colour noise, minus the mean, beside the decoder alone and PyTorch's DataLoader. All
+    take turns in one run; rates are medians.
+    """
+    from alexnet2012.bench_data import bench_data, report
+
+    click.echo(machine.describe())
+    if not machine.extra("peer").present:
+        click.echo(f"PyTorch is not here; to measure beside it: {machine.install_command('peer')}")
+    figures = bench_data(images, rounds, workers)
+    for line in report(figures):
+        click.echo(line)
     if json_file:
         json_file.write_text(json.dumps(figures, indent=1) + "\n")
