@@ -99,4 +99,4 @@ def test_the_recipe_drops_the_rate_in_steps_by_itself_and_tests_on_views():
 
 
 def test_digits_is_what_reproduce_can_run():
-    assert names() == ["digits"]
+    assert "digits" in names()

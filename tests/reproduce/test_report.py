@@ -16,6 +16,8 @@ from alexnet2012.report.beside_145 import beside_145
 from alexnet2012.report.diagram import crossings, network_svg, place
 from alexnet2012.report.pictures import filter_sheet
 from cuda_convnet.config import read_network
+from cuda_convnet.cost import Cost
+from cuda_convnet.data.batches import Augmentation, BatchWriter, DatasetPlan
 from cuda_convnet.recipe import TrainingRecipe
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -25,7 +27,6 @@ CLASSES = 10
 
 def predictions(wrong=3):
     """30 images; the first `wrong` are taken for the next class, each more surely than the one before."""
-    random = np.random.RandomState(0)
     labels = (np.arange(IMAGES) % CLASSES).astype(np.int32)
     probabilities = np.full((CLASSES, IMAGES), 0.01, np.float32)
     probabilities[labels, np.arange(IMAGES)] = 0.91 - 0.01 * np.arange(IMAGES)
@@ -33,9 +34,10 @@ def predictions(wrong=3):
         probabilities[:, i] = 0.01
         probabilities[labels[i], i] = 0.3 - 0.1 * i
         probabilities[(labels[i] + 1) % CLASSES, i] = 0.62 + 0.1 * i
-    images = random.randint(0, 256, (IMAGES, 1, 20, 20)).astype(np.uint8)
-    names = [str(i) for i in range(CLASSES)]
-    return Predictions(images=images, labels=labels, probabilities=probabilities, class_names=names, views=5)
+    names = [f"digit {i}" for i in range(IMAGES)]
+    class_names = [str(i) for i in range(CLASSES)]
+    cost = Cost(IMAGES, {"logprob": (10.0, float(wrong), 0.0)}, {"logprob": 1.0})
+    return Predictions.of(probabilities, labels, names, class_names, cost, 5)
 
 
 def case(op, *, bitwise=True, used=0.0, ok=True, archive="ops.h5"):
@@ -80,7 +82,28 @@ def spec():
 
 
 @pytest.fixture(scope="module")
-def reproduction(spec):
+def digits(tmp_path_factory):
+    """A batch folder with the images that the predictions are of, and 100 to learn from."""
+    counts = {"train": (100,), "test": (20, 10)}
+    plan = DatasetPlan(
+        recipe={"source": "noise"},
+        class_names=tuple(map(str, range(CLASSES))),
+        image_shape=(1, 20, 20),
+        counts=counts,
+        augmentation=Augmentation(crop_border=2, crop_chunk=1, reflect=False),
+    )
+    random = np.random.RandomState(0)
+    writer = BatchWriter(tmp_path_factory.mktemp("digits"), plan)
+    for split, number in writer.unfinished():
+        count = counts[split][number - 1]
+        images = random.randint(0, 256, (count, 1, 20, 20)).astype(np.uint8)
+        labels = (np.arange(count) % CLASSES).astype(np.int32)
+        writer.write(split, number, images, labels, [f"digit {i}" for i in range(count)])
+    return writer.finish()
+
+
+@pytest.fixture(scope="module")
+def reproduction(spec, digits):
     def make(**changes):
         filters = np.random.RandomState(1).randn(2, 1, 5, 5, 16).astype(np.float32)
         run = {
@@ -90,12 +113,10 @@ def reproduction(spec):
             "metrics": metrics(),
             "predictions": predictions(),
             "wanted": 0.9,
-            "train_images": 100,
+            "data": digits,
             "num_parameters": 185482,
             "first_filters": {"conv1a": filters[0], "conv1b": filters[1]},
             "fidelity": fidelity([case("conv_filter_acts", bitwise=False, used=0.25), case("pool_max")]),
-            "train_seconds": 14.0,
-            "images_per_second": 33.0,
             "engine": "numpy",
             "machine": "a machine",
             "run_folder": Path("runs/a"),

@@ -59,7 +59,7 @@ def _of_network(run: Reproduction) -> Iterator[Line]:
 def _of_training(run: Reproduction) -> Iterator[Line]:
     weights = [s for s in run.spec if isinstance(s, WeightLayerSpec)]
     first = next(s for s in weights if isinstance(s, ConvSpec))
-    size, width = first.img_size[0], run.predictions.images.shape[-1]
+    size, width = first.img_size[0], run.data.meta.image_shape[-1]
     views = run.predictions.views
     by_itself = f", falls by itself in {_epochs(run.drops)}" if run.drops else ""
     rates = " or ".join(f"{rate:g}" for rate in sorted({rate for s in weights for rate in s.eps_w}))
