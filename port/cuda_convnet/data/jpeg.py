@@ -37,7 +37,8 @@ def decode_jpegs(jpegs: Sequence[bytes], shape: tuple[int, int, int]) -> np.ndar
     last.
 
     `shape` is (channels, height, width) of every image, with one channel or three. Both decoders give the
-    same pixels. Raises UndecodableImage, and DataError when no decoder is installed.
+    same pixels, but of inks (CMYK), which they round otherwise. Raises UndecodableImage, and DataError when
+    no decoder is installed.
     """
     images = np.empty((*shape, len(jpegs)), np.uint8)
     memory = np.empty(block_bytes(BLOCK, shape), np.uint8)
@@ -79,15 +80,6 @@ def decode_block(jpegs: Sequence[bytes], shape: tuple[int, int, int], memory: np
     return images
 
 
-def decode_jpeg(jpeg: bytes, out: np.ndarray | None = None) -> np.ndarray:
-    """The pixels of one JPEG in colour, as `decode_jpegs` has them: (height, width, 3) uint8.
-
-    They may lie in `out`, memory for so many values, which takes less time than new memory. Raises whatever
-    damaged bytes lead the decoder to, and DataError when none is installed.
-    """
-    return _decoder()(jpeg, False, out)
-
-
 @cache
 def _decoder() -> Decoder:
     with suppress(ImportError):
@@ -114,6 +106,8 @@ def _pillow() -> Decoder:
 
     def decode(jpeg: bytes, grey: bool, out: np.ndarray | None = None) -> np.ndarray:
         with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
+            if grey:
+                image.draft("L", image.size)  # the brightness that the file holds, as simplejpeg gives it
             pixels = np.asarray(image.convert("L" if grey else "RGB"))
         return pixels[..., None] if grey else pixels
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from cuda_convnet.data.imagenet.images import printable
 from cuda_convnet.errors import DataError
 
 
@@ -18,7 +19,7 @@ def choose(option: str | None, present: Sequence[str], known: Collection[str]) -
     """
     if option is None:
         return tuple(present)
-    if option.strip().isdigit():
+    if option.strip().isdecimal():
         # Far fewer digits than int() would refuse.
         count = int(option.strip()[:9])
         if not 1 <= count <= len(present):
@@ -31,7 +32,7 @@ def choose(option: str | None, present: Sequence[str], known: Collection[str]) -
     for name in names:
         if name not in places:
             what = "has no training images here" if name in known else "is not a class of this dataset"
-            raise DataError(f"--classes: '{name}' {what}; classes are named as '{present[0]}' is")
+            raise DataError(f"--classes: '{printable(name)}' {what}; classes are named as '{present[0]}' is")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"--classes: '{twice}' is named twice")
@@ -45,7 +46,7 @@ def _names(option: str) -> list[str]:
     else:
         path = Path(option[1:])
         try:
-            parts = path.read_text(encoding="utf-8").splitlines()
+            parts = path.read_text(encoding="utf-8-sig").splitlines()
         except OSError as error:
             raise DataError(f"--classes: {path} cannot be read ({error.strerror})") from None
         except UnicodeDecodeError:

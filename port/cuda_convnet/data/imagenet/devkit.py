@@ -76,7 +76,7 @@ def _unpacked(folder: Path) -> dict[str, bytes]:
     files = {}
     for name in (META, TRUTH):
         path = folder / name
-        if path.exists():
+        if path.is_file():
             files[name] = path.read_bytes()
     return files
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cuda_convnet.data.imagenet.images import printable
+from cuda_convnet.data.imagenet.images import LONGEST_NAME, printable
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,21 @@ def files_below(
 def subfolders(folder: Path) -> list[str]:
     """The names of the folders (or links to folders) in `folder`, sorted, hidden ones left out."""
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        return sorted(e.name for e in entries if _is_folder(e) and not e.name.startswith("."))
 
 
 def hidden_folders(folder: Path) -> list[str]:
     """The names of the folders in `folder` that `subfolders` leaves out."""
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and entry.name.startswith("."))
+        return sorted(e.name for e in entries if _is_folder(e) and e.name.startswith("."))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder or a link to one; a link that leads round in a circle is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _walk(folder: Path, prefix: str, deeper: bool, visited: list[Path]) -> Iterator[FoundFile]:
@@ -57,9 +65,13 @@ def _walk(folder: Path, prefix: str, deeper: bool, visited: list[Path]) -> Itera
     for entry in entries:
         path = prefix + entry.name
         if entry.is_dir(follow_symlinks=False):
-            if deeper:
+            if deeper and len(os.fsencode(path)) >= LONGEST_NAME:
+                yield FoundFile(
+                    printable(path), 0, f"names in this folder have more than {LONGEST_NAME} bytes"
+                )
+            elif deeper:
                 yield from _walk(folder / entry.name, f"{path}/", deeper, visited)
-        elif entry.is_dir():
+        elif _is_folder(entry):
             if deeper:
                 yield FoundFile(printable(path), 0, "a link to a folder")
         else:

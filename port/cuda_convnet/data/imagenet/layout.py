@@ -19,6 +19,8 @@ COMPRESSED_TAR = re.compile(r"(ILSVRC2012_img_\w+)\.(tar\.(gz|bz2|xz|zst)|tgz|tb
 TRAIN_FOLDERS = ("train", "ILSVRC2012_img_train")
 VAL_FOLDERS = ("val", "ILSVRC2012_img_val", "validation", "valid")
 TEST_FOLDERS = ("test", "ILSVRC2012_img_test")
+# Where an archive that holds more than images, such as Kaggle's, has the training set of ILSVRC2012.
+BELOW = tuple("*/" * depth + found for depth in (1, 2, 3) for found in (TRAIN_TAR, "train/n" + "[0-9]" * 8))
 EXPECTED = (
     f"{TRAIN_TAR}, {VAL_TAR} and {DEVKIT_NAME}, or train/<class>/ and val/<class>/, "
     "or a folder for each class"
@@ -45,7 +47,12 @@ class Layout:
 
     def relative(self, path: Path) -> str:
         """A path as rejections name it."""
-        return path.relative_to(self.src).as_posix() if path != self.src else path.name
+        return relative_name(path, self.src)
+
+
+def relative_name(path: Path, src: Path) -> str:
+    """A path below `src` (both absolute) as rejections name it."""
+    return path.relative_to(src).as_posix() if path != src else src.name
 
 
 def find_layout(src: Path) -> Layout:
@@ -71,6 +78,9 @@ def find_layout(src: Path) -> Layout:
         layout = replace(layout, val=layout.test, test=None)
     tars = layout.class_tars
     used = {layout.train_tar, layout.train_folder, layout.val, layout.test, layout.devkit, *tars}
+    for path in sorted(filter(None, used)):
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise DataError(f"{path} is neither a file nor a folder; give a folder that holds {EXPECTED}")
     used |= {path.parent for path in tars}
     return replace(layout, unused=tuple(name for name, path in names.items() if path not in used))
 
@@ -97,6 +107,11 @@ def _with_training_set(layout: Layout, files: dict[str, Path], folders: dict[str
         raise DataError(f"{src} has no training images; give a folder that holds {EXPECTED}")
     if not any(path != layout.devkit and not name.startswith(".") for name, path in folders.items()):
         raise DataError(f"{src} has none of what is recognised; give a folder that holds {EXPECTED}")
+    for pattern in BELOW:
+        below = min(src.glob(pattern), default=None)
+        if below is not None:
+            folder = below.parent if below.name == TRAIN_TAR else below.parent.parent
+            raise DataError(f"{src} has no folders of classes, and {folder} has: give that")
     # A class of one's own may be called "test".
     return replace(layout, train_folder=src, test=None, own=True)
 

@@ -26,8 +26,8 @@ class Note:
     """What is known of a batch besides its file.
 
     images: how many it holds. sources_sha256: over the bytes of all images of its plan, in order, each after
-    its length (8 bytes, little-endian). sums: of the pixels as stored; None where there are none, and for
-    batches that are not for training.
+    its length (8 bytes, little-endian). sums: of the pixels before they are encoded; None where there
+    are none, and for batches that are not for training.
     """
 
     images: int
@@ -81,12 +81,20 @@ def read_note(path: Path, dataset: str) -> Note | None:
 
 
 def rejections_csv(rejections: Iterable[Rejection]) -> bytes:
-    """The contents of `rejected.csv`: sorted, under a header."""
+    """The contents of `rejected.csv`: sorted, under a header.
+
+    A path that a spreadsheet would compute as a formula ("=...", "@...") begins with "./" there.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(sorted(map(astuple, rejections)))
+    rows = ((r.split, _no_formula(r.name), _no_formula(r.source), r.reason) for r in rejections)
+    writer.writerows(sorted(rows))
     return text.getvalue().encode()
+
+
+def _no_formula(path: str) -> str:
+    return f"./{path}" if path.startswith(("=", "+", "-", "@")) else path
 
 
 def read_rejections(data: bytes) -> list[Rejection]:

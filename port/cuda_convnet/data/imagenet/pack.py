@@ -7,12 +7,16 @@ hash over its sources and of images that could not be used; when all batches are
 mean image, the covariance of colours, `rejected.csv` and `meta.h5`, and go. So a run that is killed at any
 moment goes on where it was, and gives the same bytes as one that was not, with any number of workers.
 
+Sums are of the pixels as they stream by: of those that raw batches hold, of those before they are encoded
+where JPEGs are stored.
+
 Answers to `cuda-convnet2:make-data/make-data.py`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Executor, as_completed
@@ -22,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from cuda_convnet.data.batches import (
+    SPLITS,
     Augmentation,
     BatchFolder,
     BatchWriter,
@@ -35,6 +40,13 @@ from cuda_convnet.data.batches import (
     no_progress,
 )
 from cuda_convnet.data.imagenet.catalogue import Catalogue, make_catalogue
+from cuda_convnet.data.imagenet.layout import (
+    DEVKITS,
+    TEST_FOLDERS,
+    TRAIN_FOLDERS,
+    VAL_FOLDERS,
+    find_layout,
+)
 from cuda_convnet.data.imagenet.notes import note_path, read_note, read_rejections, rejections_csv
 from cuda_convnet.data.imagenet.pictures import RESAMPLING, libraries
 from cuda_convnet.data.imagenet.task import Job, Task, make_batch, strict_stop
@@ -109,6 +121,7 @@ def pack_imagenet(
             raise DataError(f"{name} = {value} is outside {least} to {most}")
     src, out = Path(src), Path(out)
     libraries()
+    _refuse_out_among_images(src, out)
     notes = out / UNFINISHED
     saved = notes / f"catalogue-{_key(src, classes)}.h5"
     loaded = Catalogue.load(saved)
@@ -135,7 +148,7 @@ def pack_imagenet(
         out=out,
         plan=plan,
         notes=notes,
-        src=src,
+        src=src.absolute(),
         containers=catalogue.containers,
         size=size,
         quality=quality if store == "jpeg" else None,
@@ -151,13 +164,34 @@ def pack_imagenet(
     return _packed(folder, catalogue.notes)
 
 
+def _refuse_out_among_images(src: Path, out: Path) -> None:
+    """Batches among the images would be taken for images when a run goes on."""
+    try:
+        layout = find_layout(src.absolute())
+    except OSError:
+        return  # of which the catalogue will tell
+    images = {*filter(None, (layout.train_folder, layout.val, layout.test, layout.devkit))}
+    images |= {src / name for name in (*TRAIN_FOLDERS, *VAL_FOLDERS, *TEST_FOLDERS, *DEVKITS)}
+    taken = {os.path.realpath(path) for path in images}
+    for place in (out, *(out / split for split in SPLITS)):
+        real = Path(os.path.realpath(place))
+        if taken & {str(path) for path in (real, *real.parents)}:
+            raise DataError(f"{out} lies among the images of {src}; give --out a folder elsewhere")
+
+
 def _key(src: Path, classes: str | None) -> str:
     """What tells the catalogue of one choice from that of another."""
     chosen = classes or ""
     if chosen.startswith("@"):
+        path = Path(chosen[1:])
+        # A pipe can be read but once, and that is for the catalogue.
+        chosen = os.urandom(16).hex()
         with suppress(OSError):
-            chosen = Path(chosen[1:]).read_text("utf-8", "replace")
-    return hashlib.sha256(f"{src.resolve()}\0{chosen}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
+            if path.is_file():
+                chosen = path.read_text("utf-8", "replace")
+    return hashlib.sha256(
+        f"{os.path.realpath(src)}\0{chosen}".encode("utf-8", "surrogateescape")
+    ).hexdigest()[:16]
 
 
 def _plan(
@@ -169,6 +203,7 @@ def _plan(
             "catalogue_sha256": catalogue.digest,
             **recipe,
             "resampling": RESAMPLING,
+            "statistics": "of the scaled pixels, before they are encoded",
             "libraries": libraries(),
         },
         class_names=catalogue.class_names,

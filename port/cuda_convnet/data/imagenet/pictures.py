@@ -33,7 +33,12 @@ MAX_PIXELS = 1 << 26
 """JPEGs with more pixels are refused before they are decoded, other pictures with more than half as many:
 decoding takes up to twelve bytes per pixel (a progressive JPEG) or seventeen (WebP), 0.8 GB at the limit."""
 
+MAX_SCANS = 500
+"""JPEGs with more scans are refused: each goes over all pixels, so that a small file could take hours. That
+is libjpeg-turbo's own suggestion; a progressive photograph has ten."""
+
 _JPEG = b"\xff\xd8\xff"
+_START_OF_SCAN = b"\xff\xda"
 _KINDS = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "Png"),
     (re.compile(rb"GIF8"), "Gif"),
@@ -102,6 +107,8 @@ def libraries() -> dict[str, str]:
 
 def _decode_jpeg(data: bytes) -> np.ndarray:
     simplejpeg = _module("simplejpeg")
+    if data.count(_START_OF_SCAN) > MAX_SCANS:
+        raise Unusable(f"a JPEG of more than {MAX_SCANS} scans")
     try:
         height, width, _, _ = simplejpeg.decode_jpeg_header(data)
     except ValueError as error:

@@ -94,6 +94,8 @@ class Scan:
                 reason = f"{member.kind}, not the tar of a class"
             elif member.leads_out:
                 reason = "its path leads out of the archive"
+            elif PurePosixPath(name).name.startswith("."):
+                reason = "a hidden file"
             elif not name.endswith(".tar"):
                 reason = "not the tar of a class by its name"
             elif PurePosixPath(name).stem in found:

@@ -10,7 +10,6 @@ import numpy as np
 
 from cuda_convnet.data.batch_format import DatasetPlan, Split, write_jpeg_batch, write_raw_batch
 from cuda_convnet.data.imagenet.pictures import encode
-from cuda_convnet.data.jpeg import decode_jpeg
 
 BLOCK = 32  # images interleaved at a time, so that writes with images last stay in cache
 
@@ -20,9 +19,6 @@ class Store(Protocol):
 
     def add(self, pixels: np.ndarray) -> None:
         """Take one more image, (height, width, channels) uint8."""
-
-    def last(self) -> np.ndarray:
-        """The image that was added last, as whoever reads the batch will see it, until the next is added."""
 
     def write(
         self,
@@ -43,15 +39,9 @@ class JpegStore:
     def __init__(self, quality: int) -> None:
         self._quality = quality
         self._jpegs: list[bytes] = []
-        self._decoded = np.empty(0, np.uint8)
 
     def add(self, pixels: np.ndarray) -> None:
         self._jpegs.append(encode(pixels, self._quality))
-        if self._decoded.size != pixels.size:
-            self._decoded = np.empty(pixels.size, np.uint8)
-
-    def last(self) -> np.ndarray:
-        return decode_jpeg(self._jpegs[-1], self._decoded)
 
     def write(
         self,
@@ -73,18 +63,13 @@ class RawStore:
         channels, height, width = shape
         self._planes = np.empty((channels, height, width, capacity), np.uint8)
         self._block = np.empty((height, width, channels, BLOCK), np.uint8)
-        self._last = self._block[..., 0]
         self._count = 0
 
     def add(self, pixels: np.ndarray) -> None:
-        self._last = pixels
         self._block[..., self._count % BLOCK] = pixels
         self._count += 1
         if self._count % BLOCK == 0:
             self._keep_block(BLOCK)
-
-    def last(self) -> np.ndarray:
-        return self._last
 
     def write(
         self,

@@ -17,6 +17,7 @@ from typing import Any
 
 BLOCK = tarfile.BLOCKSIZE
 LARGEST_HEADER = 1 << 20
+LARGEST_PADDING = 1 << 20
 AHEAD = 4 * BLOCK
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 KINDS = {
@@ -60,7 +61,7 @@ def members(file: int, start: int, end: int) -> Iterator[Member]:
 
     Nothing but headers is read, and nothing kept. After a member that the end cuts through nothing follows
     (its `there` is less than its `size`). Raises BrokenTar after the last whole member where the tar does
-    not end as a tar ends, and OSError.
+    not end as a tar ends, or goes on after that, and OSError.
     """
     end = min(end, os.fstat(file).st_size)
     view = _View(file, start, end)
@@ -87,11 +88,17 @@ def members(file: int, start: int, end: int) -> Iterator[Member]:
             raise BrokenTar(_broken_at(view, info.offset, length))
         position = tar.offset
         there = max(0, min(info.size, length - info.offset_data))
+        if info.issparse():
+            there = info.size  # of which the tar leaves out the zeros
         yield Member(info.name, start + info.offset_data, info.size, there, _kind(info))
         if there < info.size and info.isreg():
             return
     if view.at(tar.offset, BLOCK) != bytes(BLOCK):
         raise BrokenTar(_broken_at(view, tar.offset, length))
+    # Where a download left a hole, zeros hide headers: they look like the end.
+    padding = view.at(tar.offset, LARGEST_PADDING + 1)
+    if len(padding) > LARGEST_PADDING or padding.count(0) < len(padding):
+        raise BrokenTar(f"an end mark at byte {tar.offset}, and more than padding after it: {UNKNOWN}")
 
 
 def compression(file: int) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from cuda_convnet.data.batch_format import batch_path
 from cuda_convnet.data.batches import BatchFile, DatasetPlan, Split, cannot_write
 from cuda_convnet.data.imagenet.images import Images, Rejection
+from cuda_convnet.data.imagenet.layout import relative_name
 from cuda_convnet.data.imagenet.notes import Note, note_path, read_note, write_note
 from cuda_convnet.data.imagenet.pictures import Unusable, prepare
 from cuda_convnet.data.imagenet.reader import Reader, SourceError
@@ -57,11 +57,29 @@ class Task:
 def make_batch(job: Job, task: Task) -> None:
     """Make a batch, unless it is there and whole: first its note, then its file.
 
-    Raises DataError: a source that cannot be read or has changed, a full disk, with `strict` an image that
-    cannot be used.
+    Raises DataError: a source that cannot be read or has changed, a full disk, too little memory, with
+    `strict` an image that cannot be used.
     """
-    if _is_there(job, task):
-        return
+    try:
+        if not _is_there(job, task):
+            _make(job, task)
+    except Exception as error:
+        if _out_of_memory(error):
+            raise DataError(
+                f"{job.out}: memory ran out over batch {task.number} of {task.split}; run the same command "
+                "again with fewer workers, or give another folder and a smaller --batch-size"
+            ) from None
+        raise
+
+
+def _out_of_memory(error: BaseException | None) -> bool:
+    """Whether it came of a MemoryError, which h5py hides behind another when it closes its file."""
+    while error is not None and not isinstance(error, MemoryError):
+        error = error.__context__
+    return error is not None
+
+
+def _make(job: Job, task: Task) -> None:
     store = (
         RawStore(job.plan.image_shape, len(task.images)) if job.quality is None else JpegStore(job.quality)
     )
@@ -69,15 +87,15 @@ def make_batch(job: Job, task: Task) -> None:
     rejections: list[Rejection] = []
     kept: list[int] = []
 
-    def added() -> Iterator[None]:
+    def added() -> Iterator[np.ndarray]:
         for index, pixels in _prepared(job, task, digest.update, rejections):
             kept.append(index)
             store.add(pixels)
-            yield
+            yield pixels
 
     sums = None
     if task.split == "train":
-        sums = PixelSums.of_pictures((store.last() for _ in added()), job.plan.image_shape)
+        sums = PixelSums.of_pictures(added(), job.plan.image_shape)
     else:
         for _ in added():
             pass
@@ -138,9 +156,9 @@ def _read(job: Job, task: Task, index: int, reader: Reader) -> bytes:
     try:
         return reader.read(task.images, index)
     except SourceError as gone:
-        lost = _rejection(job, task, index, gone.reason)
+        name = task.images.names[index].decode()
         raise DataError(
-            f"{job.src / lost.source}: '{lost.name}' {lost.reason}; mend that and run the same command "
+            f"{_container(job, task, index)}: '{name}' {gone.reason}; mend that and run the same command "
             "again: batches that are finished are kept"
         ) from None
 
@@ -155,8 +173,12 @@ def _pixels(job: Job, task: Task, index: int, data: bytes) -> np.ndarray | Rejec
     return rejection
 
 
+def _container(job: Job, task: Task, index: int) -> Path:
+    return Path(job.containers[task.images.containers[index]])
+
+
 def _rejection(job: Job, task: Task, index: int, reason: str) -> Rejection:
-    source = os.path.relpath(job.containers[task.images.containers[index]], job.src)
+    source = relative_name(_container(job, task, index), job.src.absolute())
     return Rejection(task.split, task.images.names[index].decode(), source, reason)
 
 

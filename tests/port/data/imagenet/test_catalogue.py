@@ -246,6 +246,10 @@ class TestClasses:
         catalogue = self.chosen(tmp_path, f"@{tmp_path / 'some.txt'}")
         self.assert_is_the_part(catalogue, ("n02119789", "n01440764"))
 
+    def test_a_file_may_begin_with_a_byte_order_mark(self, tmp_path):
+        (tmp_path / "some.txt").write_text("n01440764\r\n", encoding="utf-8-sig", newline="")
+        self.assert_is_the_part(self.chosen(tmp_path, f"@{tmp_path / 'some.txt'}"), ("n01440764",))
+
     @pytest.mark.parametrize(
         ("option", "message"),
         [
@@ -256,6 +260,8 @@ class TestClasses:
             (" , ", "--classes names no class"),
             ("", "--classes names no class"),
             ("@/no/such/file", "--classes: /no/such/file cannot be read"),
+            ("n01440764\nn02119789", "--classes: 'n01440764\\x0an02119789' is not a class"),
+            ("²", "--classes: '²' is not a class"),
         ],
     )
     def test_a_mistake_is_named(self, tmp_path, option, message):
@@ -362,6 +368,39 @@ class TestFolders:
         rejection = make_catalogue(tmp_path).rejections[0]
         assert (rejection.name, rejection.reason) == ("n02100735", "cannot be read (Permission denied)")
 
+    def test_links_that_lead_in_circles_are_rejected_by_name(self, tmp_path):
+        build(tmp_path, sizes=SMALL, layout="folders")
+        for name in ("train/circle", "train/n02100735/circle.jpg", "val/circle"):
+            (tmp_path / name).symlink_to(tmp_path / name)
+        (tmp_path / "train/n02100735/up").symlink_to("..")
+        found = {(r.split, r.name, r.reason) for r in make_catalogue(tmp_path).rejections}
+        assert found == {
+            ("train", "circle", "a link to nothing"),
+            ("train", "n02100735/circle.jpg", "a link to nothing"),
+            ("train", "n02100735/up", "a link to a folder"),
+            ("test", "circle", "a link to nothing"),
+        }
+
+    def test_folders_too_deep_for_a_name_are_rejected(self, tmp_path, monkeypatch):
+        build(tmp_path, sizes=SMALL, layout="own")
+        monkeypatch.chdir(tmp_path / "n02100735")
+        for _ in range(140):
+            os.mkdir("d")
+            os.chdir("d")
+        (rejection,) = make_catalogue(tmp_path).rejections
+        assert rejection.name == "n02100735" + "/d" * 128
+        assert rejection.reason == "names in this folder have more than 255 bytes"
+
+    @pytest.mark.parametrize("found", ["train", "ILSVRC2012_img_train.tar"])
+    def test_a_folder_further_down_that_holds_the_training_set_is_named(self, tmp_path, found):
+        below = tmp_path / "ILSVRC/Data/CLS-LOC"
+        build(below, sizes=SMALL, layout="folders" if found == "train" else "tars")
+        (tmp_path / "ILSVRC/Annotations").mkdir()
+        for src in (tmp_path, tmp_path / "ILSVRC", tmp_path / "ILSVRC/Data"):
+            with pytest.raises(DataError) as error:
+                make_catalogue(src)
+            assert str(error.value) == f"{src} has no folders of classes, and {below} has: give that"
+
     def test_a_class_without_images_stays_a_class_and_is_noted(self, tmp_path):
         archive = build(tmp_path, sizes=SMALL, layout="folders", troubles=("empty_class",))
         catalogue = make_catalogue(tmp_path)
@@ -396,6 +435,21 @@ def test_a_source_that_is_none_is_named(tmp_path, make):
     assert str(error.value).startswith(str(src))
     assert "ILSVRC2012_img_train.tar" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_hidden_file_among_class_tars_is_no_class(tmp_path):
+    archive = build(tmp_path, sizes=SMALL, devkit=None, layout="folders")
+    tars = [
+        entry(f"./{hidden}{wnid}.tar", tar_bytes([entry(p.name, p.read_bytes()) for p in folder.iterdir()]))
+        for wnid in archive.wnids
+        for hidden in ("", "._")
+        for folder in [tmp_path / "train" / wnid]
+    ]
+    (tmp_path / "ILSVRC2012_img_train.tar").write_bytes(tar_bytes(tars))
+    catalogue = make_catalogue(tmp_path)
+    assert catalogue.class_ids == archive.wnids
+    assert rejected(catalogue, "train") == [f"./._{wnid}.tar" for wnid in sorted(archive.wnids)]
+    assert {rejection.reason for rejection in catalogue.rejections} == {"a hidden file"}
 
 
 def test_what_is_not_used_is_noted(tmp_path):

@@ -142,6 +142,55 @@ def test_a_sparse_member_is_no_image(tmp_path):
     assert [member.kind for member in listed(tmp_path / "a.tar", bytes(data))] == ["a sparse file"]
 
 
+def test_what_follows_a_sparse_member_is_listed(tmp_path):
+    zeros = tarfile.TarInfo("zeros.JPEG")
+    zeros.pax_headers = {"GNU.sparse.size": str(1 << 30), "GNU.sparse.map": "0,4"}
+    data = tar_bytes([(zeros, b"more"), entry("a.JPEG", b"a" * 10)], tarfile.PAX_FORMAT)
+    found = list(listed(tmp_path / "a.tar", data))
+    assert [(member.name, member.kind) for member in found] == [
+        ("zeros.JPEG", "a sparse file"),
+        ("a.JPEG", "file"),
+    ]
+    with pytest.raises(BrokenTar, match="cut off"):
+        list(listed(tmp_path / "a.tar", data[: 2 * BLOCK + 3 * BLOCK]))
+
+
+@pytest.mark.parametrize("inner", [False, True])
+def test_zeros_in_place_of_a_header_are_not_the_end(tiny, inner):
+    src, data, _ = tiny
+    damaged = bytearray(data)
+    at = data.index(b"n02119789_1.JPEG" if inner else b"n02100735.tar")
+    damaged[at - BLOCK : at + BLOCK] = bytes(2 * BLOCK)
+    catalogue, found = catalogue_of(src, bytes(damaged))
+    assert len(found) == (3 if inner else 2)
+    (rejection,) = catalogue.rejections
+    assert rejection.name == ("n02119789.tar" if inner else TRAIN)
+    assert "more than padding after it: what followed in it is not known" in rejection.reason
+
+
+def test_what_follows_the_end_of_a_tar_is_told(tiny):
+    src, data, whole = tiny
+    for tail in (data, b"garbage", bytes(2 << 20)):
+        catalogue, found = catalogue_of(src, data + tail)
+        assert found == whole
+        (rejection,) = catalogue.rejections
+        assert rejection.name == TRAIN
+        assert "more than padding" in rejection.reason
+    catalogue, found = catalogue_of(src, data + bytes((1 << 20) - len(data)))
+    assert (found, catalogue.rejections) == (whole, ())
+
+
+@pytest.mark.parametrize("name", [TRAIN, "ILSVRC2012_img_val.tar", "ILSVRC2012_devkit_t12", "n02119789.tar"])
+def test_a_pipe_in_the_place_of_an_archive_is_named(tiny, name):
+    src, data, _ = tiny
+    if name != "n02119789.tar":
+        (src / TRAIN).write_bytes(data)
+    (src / name).rename(src / "away") if (src / name).exists() else None
+    os.mkfifo(src / name)
+    with pytest.raises(DataError, match=f"{name} is neither a file nor a folder"):
+        make_catalogue(src)
+
+
 def test_an_archive_without_members_is_no_broken_one(tmp_path):
     assert list(listed(tmp_path / "a.tar", tar_bytes([]))) == []
 

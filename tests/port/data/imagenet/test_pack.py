@@ -13,7 +13,7 @@ import pytest
 
 import imagenet_archive
 from cuda_convnet.data.batches import BatchFolder, verify
-from cuda_convnet.data.imagenet import pack
+from cuda_convnet.data.imagenet import pack, task
 from cuda_convnet.data.imagenet.pack import pack_imagenet
 from cuda_convnet.data.imagenet.pictures import RESAMPLING, encode, libraries, prepare
 from cuda_convnet.data.statistics import PixelSums
@@ -130,9 +130,8 @@ def test_test_images_come_in_the_order_of_their_names(make):
         assert found == sorted(found)
 
 
-@pytest.mark.parametrize("store", ["jpeg", "raw"])
-def test_statistics_are_those_of_the_stored_pixels(make, store):
-    folder = make(store=store).folder
+def test_statistics_are_those_of_the_pixels(make):
+    folder = make(store="raw").folder
     images = np.concatenate([file.read().images for file in folder.train])
     wanted, found = PixelSums.of(images).statistics(), folder.meta.statistics
     np.testing.assert_array_equal(found.mean_image, wanted.mean_image)
@@ -145,6 +144,13 @@ def test_statistics_are_those_of_the_stored_pixels(make, store):
     np.testing.assert_allclose(
         vectors @ np.diag(found.color_eigenvalues) @ vectors.T, np.cov(colors, bias=True), rtol=1e-12
     )
+
+
+def test_statistics_do_not_depend_on_the_store(make):
+    jpeg, raw = (make(name=store, store=store).folder.meta.statistics for store in ("jpeg", "raw"))
+    np.testing.assert_array_equal(jpeg.mean_image, raw.mean_image)
+    np.testing.assert_array_equal(jpeg.color_eigenvalues, raw.color_eigenvalues)
+    np.testing.assert_array_equal(jpeg.color_eigenvectors, raw.color_eigenvectors)
 
 
 def test_classes_have_names_and_ids(make, archive):
@@ -243,6 +249,75 @@ def test_a_batch_that_lost_all_its_images_has_no_file(make, archive):
     assert identities(folder.path) == before
 
 
+@pytest.mark.parametrize(
+    "out", [".", "train", "train/out", "val", "test", "val/n00000001/out", "ILSVRC2012_devkit_t12"]
+)
+@pytest.mark.parametrize("layout", ["tars", "folders"])
+def test_batches_are_not_put_among_the_images(make, tmp_path, layout, out):
+    source = imagenet_archive.build(tmp_path / "src", classes=2, images=9, val=3, sizes=SMALL, layout=layout)
+    before = tree(source.src)
+    with pytest.raises(DataError, match=r"lies among the images of .*; give --out a folder elsewhere"):
+        make(f"src/{out}", src=source.src)
+    assert tree(source.src) == before
+
+
+@pytest.mark.parametrize("out", [".", "own", "own/train", "own/out", "own/train/n02119789"])
+def test_batches_are_not_put_among_images_of_ones_own(make, tmp_path, out):
+    imagenet_archive.build(tmp_path / "own/train", classes=2, images=9, sizes=SMALL, layout="own")
+    (tmp_path / "link").symlink_to("own")
+    before = tree(tmp_path)
+    if out in (".", "own/out"):
+        assert make(out, src=tmp_path / "link/train").rejected == 0
+    else:
+        with pytest.raises(DataError, match="lies among the images"):
+            make(out, src=tmp_path / "link/train")
+        assert tree(tmp_path) == before
+
+
+def test_batches_may_lie_beside_the_archives(make, tmp_path):
+    source = imagenet_archive.build(tmp_path / "src", classes=2, images=9, val=3, sizes=SMALL)
+    whole = tree(make("elsewhere", src=source.src).folder.path)
+    begin(make, 2, "src/out", src=source.src)
+    assert tree(make("src/out", src=source.src).folder.path) == whole
+
+
+def test_rejections_name_one_source_however_they_are_found(make, tmp_path, monkeypatch):
+    source = imagenet_archive.build(
+        tmp_path / "own",
+        classes=2,
+        images=9,
+        sizes=SMALL,
+        layout="own",
+        troubles=("readme", "text_named_jpeg"),
+    )
+    assert {source for _, _, source, _ in rows(make(src=source.src).folder.path)[1:]} == {"own"}
+    monkeypatch.chdir(source.src)
+    assert tree(make("again", src=".").folder.path) == tree(tmp_path / "folder")
+
+
+def test_no_path_in_the_list_of_rejections_is_a_formula(make, tmp_path):
+    source = imagenet_archive.build(tmp_path / "own", classes=2, images=9, sizes=SMALL, layout="own")
+    for name in ("=1+1.txt", "@a,b.txt", '-"q".txt', "plain.txt"):
+        (source.src / name).write_bytes(b"x")
+    (source.src / "=class").mkdir()
+    (source.src / "=class/a.JPEG").write_bytes(b"no picture")
+    (source.src / "=class/b.JPEG").write_bytes(next((source.src / "n02119789").iterdir()).read_bytes())
+    make(src=source.src)
+    found = rows(tmp_path / "folder")[1:]
+    assert found == sorted(found)
+    assert [name for _, name, _, _ in found] == [
+        "./=class/a.JPEG", './-"q".txt', "./=1+1.txt", "./@a,b.txt", "plain.txt",
+    ]  # fmt: skip
+
+
+def test_classes_may_be_named_by_a_pipe(make, archive):
+    ends = os.pipe()
+    os.write(ends[1], archive.wnids[1].encode())
+    os.close(ends[1])
+    assert make(classes=f"@/dev/fd/{ends[0]}").folder.meta.class_ids == archive.wnids[1:2]
+    os.close(ends[0])
+
+
 def test_a_training_set_of_which_nothing_can_be_used_is_an_error(make, tmp_path):
     for split in ("train", "val"):
         folder = tmp_path / "src" / split / "n00000001"
@@ -273,6 +348,22 @@ def test_strict_stops_at_an_image_that_cannot_be_decoded(make, tmp_path):
     assert make(src=source.src, batch_size=1).rejected == 2
     after = identities(tmp_path / "folder")
     assert {path: after[path] for path in done} == done
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_too_little_memory_is_one_line_with_its_mend(make, monkeypatch, hidden):
+    def fail(*_):
+        try:
+            raise MemoryError
+        finally:
+            if hidden:
+                raise ValueError("I/O operation on closed file.")
+
+    monkeypatch.setattr(task, "prepare", fail)
+    with pytest.raises(
+        DataError, match=r"memory ran out over batch \d+ of train; .* fewer workers, or .*\w$"
+    ):
+        make()
 
 
 @pytest.mark.parametrize("tasks", [10, None])

@@ -158,6 +158,14 @@ def test_what_cannot_be_used_is_told_why(trouble, expected):
     assert trouble in UNDECODABLE
 
 
+def test_a_jpeg_of_more_scans_than_a_photograph_has_is_unusable(photo):
+    data = jpeg(photo, progressive=True)
+    last = data.rindex(b"\xff\xda")
+    most = 500 - data.count(b"\xff\xda")
+    assert reason(data[:last] + data[last:-2] * (most + 2) + data[-2:]) == "a JPEG of more than 500 scans"
+    prepare(data[:last] + data[last:-2] * (most + 1) + data[-2:])
+
+
 def test_nothing_is_not_an_image():
     assert reason(b"") == "empty"
     assert reason(b"RIFF\x24\0\0\0WAVEfmt ") == "not an image"
