@@ -279,10 +279,12 @@ class Trainer:
         disk does not take what is saved, or another process trains in the same folder.
         """
         with self._lock():
+            # The checkpoint comes first: killed after it, a run can be resumed; before it, begun again.
+            first = self._save() if self._saved_at is None else None
             self._open_folder()
             try:
-                if self._saved_at != self.position:
-                    yield self._save()
+                if first is not None:
+                    yield first
                 while not self.done:
                     yield from self._train_with_one_loader()
                 if self._saved_at != self.position:

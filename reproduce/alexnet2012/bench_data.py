@@ -38,6 +38,7 @@ ILSVRC2012 = 1_281_167 + 50_000
 CORES = (2, 16)
 SIZE, QUALITY, MINIBATCH, COLOR_NOISE = 256, 95, 128, 0.1
 CLASSES = 2
+BATCHES_PER_WORKER = 8
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,17 @@ def photographs(images: int) -> Photographs:
 
 
 def write_classes(files: Sequence[bytes], folder: Path) -> Path:
-    """Images as a folder of one's own: one sub-folder per class."""
-    for n, data in enumerate(files):
-        path = folder / f"class{n % CLASSES}" / f"{n:06d}.JPEG"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+    """Images as a folder of one's own: one sub-folder per class. Raises ConvnetError: a full disk, say."""
+    try:
+        for n, data in enumerate(files):
+            path = folder / f"class{n % CLASSES}" / f"{n:06d}.JPEG"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    except OSError as error:
+        raise ConvnetError(
+            f"bench data: {folder} cannot be written ({error.strerror}); "
+            "give fewer --images, or a folder with more room as TMPDIR"
+        ) from None
     return folder
 
 
@@ -99,11 +106,19 @@ class Here(Executor):
         return future
 
 
-def pack(src: Path, out: Path, store: Encoding = "jpeg", workers: int | None = None) -> BatchFolder:
+def pack(
+    src: Path, out: Path, store: Encoding = "jpeg", workers: int | None = None, batch_size: int = 1024
+) -> BatchFolder:
     """`data imagenet` on one core, or with `workers` processes."""
-    executor = None if workers else Here()
     packed = pack_imagenet(
-        src, out, store=store, quality=QUALITY, size=SIZE, workers=workers, executor=executor
+        src,
+        out,
+        store=store,
+        quality=QUALITY,
+        size=SIZE,
+        batch_size=batch_size,
+        workers=workers,
+        executor=None if workers else Here(),
     )
     return packed.folder
 
@@ -122,6 +137,14 @@ def bare(files: Sequence[bytes]) -> None:
             (SIZE, SIZE), Image.Resampling.HAMMING, box=(left, top, left + shorter, top + shorter)
         )
         square.save(io.BytesIO(), "JPEG", quality=QUALITY, subsampling="4:2:0")
+
+
+def bare_decoder(jpegs: Sequence[bytes]) -> None:
+    """What decoding alone takes; pixels go as they come, for keeping them takes longer than decoding."""
+    import simplejpeg
+
+    for jpeg in jpegs:
+        simplejpeg.decode_jpeg(jpeg)
 
 
 def steps_alone(files: Sequence[bytes]) -> None:
@@ -153,9 +176,9 @@ def bench_packing(files: Sequence[bytes], scratch: Path, rounds: int, workers: i
     sources = write_classes(files, scratch / "all")
     half_sources = write_classes(half, scratch / "half")
 
-    def packing(src: Path, workers: int | None = None) -> None:
+    def packing(src: Path, workers: int | None = None, batch_size: int = 1024) -> None:
         with TemporaryDirectory(dir=scratch) as out:
-            pack(src, Path(out), workers=workers)
+            pack(src, Path(out), workers=workers, batch_size=batch_size)
 
     runs: Runs = {
         "data imagenet": lambda: packing(sources),
@@ -165,7 +188,9 @@ def bench_packing(files: Sequence[bytes], scratch: Path, rounds: int, workers: i
     }
     images = dict.fromkeys(runs, len(files)) | {"half": len(half)}
     if workers > 1:
-        runs["workers"] = lambda: packing(sources, workers)
+        # So few images would be too few batches to keep the workers busy.
+        share = -(-len(files) // (BATCHES_PER_WORKER * workers))
+        runs["workers"] = lambda: packing(sources, workers, share)
         images["workers"] = len(files)
     figures = compare(runs, images, rounds)
     rate = figures["images_per_second"]["data imagenet"]
@@ -182,8 +207,6 @@ def bench_packing(files: Sequence[bytes], scratch: Path, rounds: int, workers: i
 
 def bench_loading(files: Sequence[bytes], scratch: Path, rounds: int) -> dict[str, Any]:
     """The loader from JPEG batches and from raw ones, beside the decoder and PyTorch; see `command`."""
-    import simplejpeg
-
     sources = write_classes(files, scratch / "sources")
     jpeg_folder = pack(sources, scratch / "jpeg")
     raw_folder = pack(sources, scratch / "raw", "raw")
@@ -197,7 +220,7 @@ def bench_loading(files: Sequence[bytes], scratch: Path, rounds: int) -> dict[st
 
     runs: Runs = {
         "jpeg": loading(jpeg_folder),
-        "decoder": lambda: [simplejpeg.decode_jpeg(jpeg) for jpeg in jpegs],
+        "decoder": lambda: bare_decoder(jpegs),
         "raw": loading(raw_folder),
     }
     if machine.extra("peer").present:
@@ -231,7 +254,10 @@ def count(peer: Iterable[Any]) -> int:
 
 
 def bench_data(images: int, rounds: int, workers: int) -> dict[str, Any]:
-    """All figures, with every library held to one thread; see `command`."""
+    """All figures, with every library held to one thread; see `command`.
+
+    Raises ConvnetError: a package that is missing, no room for the images.
+    """
     sources = photographs(images)
     with threadpool_limits(1), TemporaryDirectory(prefix="alexnet2012-bench-") as folder:
         scratch = Path(folder)

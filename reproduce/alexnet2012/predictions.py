@@ -13,14 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from alexnet2012.stored_images import labels_and_names
 from cuda_convnet.config.specs import LogregCostSpec
 from cuda_convnet.cost import Cost
 from cuda_convnet.data.batches import BatchFolder, Progress, no_progress
 from cuda_convnet.data.loader import Loader
 from cuda_convnet.engines.operations import HostArray
 from cuda_convnet.errors import ConfigError, DataError
-from cuda_convnet.evaluation import check_finite, silent_floats
+from cuda_convnet.evaluation import minibatch_cost
 from cuda_convnet.hdf5 import UnreadableFile, read_hdf5, write_hdf5
 from cuda_convnet.layers.costs import LogregCostLayer
 from cuda_convnet.network import ConvNet
@@ -149,17 +148,12 @@ def predict(
     costs: list[Cost] = []
     with closing(loader.minibatches(1, len(parts) + 1, 0, 1)) as minibatches:
         for minibatch in minibatches:
-            with silent_floats():
-                if minibatch.num_views == 1:
-                    costs.append(net.test_minibatch(minibatch.data))
-                else:
-                    costs.append(net.multiview_test_minibatch(minibatch.views))
-            check_finite(costs[-1], net, f"test batch {minibatch.batchnum}")
+            costs.append(minibatch_cost(net, minibatch))
             batch.append(np.array(net.engine.to_host(layer.probs)))
             done += minibatch.num_cases
             progress(done, total)
             if minibatch.minibatch == minibatch.minibatches - 1:
-                labels, names = labels_and_names(files[minibatch.batchnum - 1])
+                labels, names = files[minibatch.batchnum - 1].read_labels()
                 part = Predictions.of(
                     np.concatenate(batch, axis=1),
                     labels,

@@ -1,4 +1,4 @@
-"""Reads a little of a batch folder: the labels of a batch without its images, some images of a split."""
+"""Reads a little of a batch folder: what its images are, the labels without the images, or some images."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
+from cuda_convnet.data.batch_format import DatasetMeta
 from cuda_convnet.data.batches import BatchFile, BatchFolder, Split
 from cuda_convnet.data.jpeg import UndecodableImage, decode_jpegs
-from cuda_convnet.hdf5 import UnreadableFile, read_hdf5
 
 
-def labels_and_names(file: BatchFile) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    """The labels and names of a batch's images. DataError where the file is not as it should be."""
-    try:
-        datasets = read_hdf5(file.path, only=("labels", "names")).datasets
-        labels, names = datasets["labels"], tuple(name.decode() for name in datasets["names"].tolist())
-    except (UnreadableFile, KeyError, AttributeError, UnicodeDecodeError):
-        contents = file.read()  # which says what is wrong
-        labels, names = contents.labels, contents.names
-    return labels, names
+def source_of(meta: DatasetMeta) -> str:
+    """What the images of a folder are, in short: "CIFAR-10", "ILSVRC2012"."""
+    return str(meta.recipe.get("source") or meta.recipe.get("kind", "images"))
+
+
+def short_class_name(folder: BatchFolder, label: int) -> str:
+    """The first of a class's synonyms, "tench" of "tench, Tinca tinca"; empty where it is not known."""
+    return folder.meta.class_names[label].split(",")[0].strip() if label >= 0 else ""
 
 
 def split_labels(files: Iterable[BatchFile]) -> NDArray[np.int32]:
     """The labels of all images of some batches, one after the other."""
-    return np.concatenate([labels_and_names(file)[0] for file in files])
+    return np.concatenate([file.read_labels()[0] for file in files])
 
 
 def by_file(files: Sequence[BatchFile], places: Iterable[int]) -> dict[int, list[int]]:

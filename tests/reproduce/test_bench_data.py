@@ -1,6 +1,8 @@
 """`alexnet2012 bench data` measures packing and loading beside the libraries and beside PyTorch."""
 
 import json
+import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from click.testing import CliRunner
 from alexnet2012 import bench_data, machine
 from alexnet2012.commands import bench
 from cuda_convnet.data.statistics import Statistics
-from cuda_convnet.errors import ConvnetError
+from cuda_convnet.errors import ConvnetError, DataError
 
 pytest.importorskip("sklearn")
 simplejpeg = pytest.importorskip("simplejpeg")
@@ -78,6 +80,39 @@ def test_without_its_packages_the_command_says_what_to_install(monkeypatch, extr
     monkeypatch.setattr(machine, "extra", lambda name: machine.Check(name, name != extra, "", ""))
     with pytest.raises(ConvnetError, match=rf"pip install .*\[{extra}\]'$"):
         bench_data.photographs(20)
+
+
+def test_the_bare_decoder_keeps_no_pixels(sources, monkeypatch):
+    """New memory for the pixels of each image would make it a third slower than it is."""
+    decode, images, alive = simplejpeg.decode_jpeg, [], []
+
+    def watched(data):
+        pixels = decode(data)
+        images.append(weakref.ref(pixels))
+        alive.append(sum(image() is not None for image in images))
+        return pixels
+
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", watched)
+    bench_data.bare_decoder(sources.files[:10])
+    assert alive == [1] * 10
+
+
+@pytest.mark.parametrize("words", [["data"], ["networks"]])
+def test_the_folder_of_the_json_file_is_asked_for_before_anything_is_measured(tmp_path, words):
+    target = tmp_path / "nowhere" / "bench.json"
+    with pytest.raises(DataError, match=f"--json {target}: there is no folder {target.parent}; make it"):
+        CliRunner().invoke(bench.command, [*words, "--json", str(target)], catch_exceptions=False)
+
+
+def test_a_full_disk_is_named(tmp_path, sources, monkeypatch):
+    def full(path, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(
+        ConvnetError, match=r"bench data: .*/all cannot be written \(No space left on device\);"
+    ):
+        bench_data.bench_packing(sources.files[:4], tmp_path, 1, 1)
 
 
 def test_networks_need_not_be_called_so():

@@ -53,7 +53,7 @@ def test_digits_are_packed_and_described(data):
 def test_cifar10_is_packed_from_its_archive(data, archive):
     status, out, _ = data("cifar10", "--from", archive, "--out", "cifar")
     assert status == 0
-    assert "train     40 images, batches: 5" in out
+    assert "train      40 images, batches: 5" in out
     assert "crops of 24x24 and reflections, each by itself" in out
 
 

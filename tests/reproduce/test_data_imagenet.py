@@ -67,13 +67,13 @@ def test_an_archive_is_packed_and_described(data, source):
     assert status == 0
     assert out.startswith("folder: ILSVRC2012, ")
     for line in (
-        "  images    32x32, channels: 3",
-        "  classes   2: kit fox, Vulpes macrotis, English setter",
-        "  train     60 images, batches: 16",
-        "  test      10 images, batches: 3",
+        "  images     32x32, channels: 3",
+        "  classes    2: kit fox, Vulpes macrotis, English setter",
+        "  train      60 images, batches: 16",
+        "  test       10 images, batches: 3",
         "  unlabelled 3 images, batches: 1",
-        "  sources   75 files: 73 used, 2 rejected, listed in folder/rejected.csv",
-        "  varied by crops of 28x28 and reflections, 32 images alike",
+        "  sources    75 files: 73 used, 2 rejected, listed in folder/rejected.csv",
+        "  varied by  crops of 28x28 and reflections, 32 images alike",
     ):
         assert line in out.splitlines()
     assert err == ""

@@ -41,7 +41,7 @@ def test_old_batches_are_imported_and_described(data):
     status, out, _ = data("import", "old", "--out", "new")
     assert status == 0
     assert out.startswith("new: batches of cuda-convnet, ")
-    assert "train     40 images, batches: 5" in out
+    assert "train      40 images, batches: 5" in out
     assert "\nnote: for testing: batch 6, as of CIFAR-10 (--test-range says otherwise)" in out
     assert "\nnote: the mean of batches.meta differs by up to " in out
     assert data("verify", "new")[0] == 0

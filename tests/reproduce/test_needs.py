@@ -5,8 +5,9 @@ import json
 import pytest
 
 import small_145
-from alexnet2012 import experiment, needs
+from alexnet2012 import experiment, words
 from alexnet2012.experiment import read_experiment
+from alexnet2012.rerun import needs
 from cuda_convnet.config import read_network
 from cuda_convnet.engines import get_engine
 
@@ -84,11 +85,11 @@ def test_a_step_that_takes_long_is_inferred_from_steps_with_fewer_images(monkeyp
     [(0.004, "14 seconds"), (0.5, "30 minutes"), (5, "5.0 hours"), (40, "40 hours"), (1300, "54 days")],
 )
 def test_hours_for_people(hours, told):
-    assert needs.duration(hours) == told
+    assert words.duration(hours) == told
 
 
 @pytest.mark.parametrize(
     ("count", "told"), [(999, "999 bytes"), (1_500_000, "1.5 MB"), (54.6e9, "55 GB"), (4e12, "4000 GB")]
 )
 def test_bytes_for_people(count, told):
-    assert needs.size(count) == told
+    assert words.size(count) == told

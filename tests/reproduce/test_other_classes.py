@@ -5,7 +5,7 @@ import difflib
 import pytest
 
 from alexnet2012 import experiments
-from alexnet2012.other_classes import with_classes
+from alexnet2012.rerun.other_classes import with_classes
 from cuda_convnet.config import parse_network, read_network
 from cuda_convnet.errors import ConfigError
 

@@ -9,7 +9,7 @@ import pytest
 import small_145
 from alexnet2012 import experiments
 from alexnet2012.predictions import Predictions, predict
-from alexnet2012.stored_images import by_file, images_at, labels_and_names, split_labels
+from alexnet2012.stored_images import by_file, images_at, split_labels
 from cuda_convnet.config import parse_network
 from cuda_convnet.cost import Cost
 from cuda_convnet.data.loader import Loader
@@ -106,7 +106,7 @@ def test_costs_and_errors_are_those_of_a_test_of_the_network(folder, loader):
     among = (found.guesses[:, :2] == found.labels[:, None]).any(axis=1)
     assert top2 == pytest.approx(1 - among.mean())
     assert found.labels.tolist() == split_labels(folder.test).tolist()
-    assert found.names[16:18] == labels_and_names(folder.test[1])[1][:2]
+    assert found.names[16:18] == folder.test[1].read_labels()[1][:2]
 
 
 def equal(one, two):

@@ -2,22 +2,24 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import imagenet_archive
 import small_145
-from alexnet2012 import recorded_run
 from alexnet2012.experiment import read_experiment
 from alexnet2012.predictions import Predictions
+from alexnet2012.rerun import recorded
 from cuda_convnet.checkpoint import list_checkpoints, load_checkpoint
 from cuda_convnet.config import read_network
-from cuda_convnet.data.batches import BatchFolder
+from cuda_convnet.data.batches import BatchFolder, verify
 from cuda_convnet.engines import get_engine
 from cuda_convnet.hdf5 import read_hdf5
 from cuda_convnet.metrics import read_metrics, without_timings
@@ -84,13 +86,15 @@ def test_a_miniature_runs_to_its_end_and_leaves_everything(unbroken):
 
 def test_every_change_of_the_schedule_happens_in_an_epoch_of_its_own(unbroken):
     records = first_records(unbroken["run"])
+    minibatch = json.loads((unbroken["run"] / "recipe.json").read_text())["minibatch"]
+    assert minibatch == 4  # of 36 images; rates are as much smaller than those of 2012
     assert [record["epoch"] for record in records] == list(range(1, EPOCHS + 1))
     seen = []
     for record in records:
         rates = record["rates"]
         state = (
-            *(round(value, 9) for value in rates["conv1a"]),
-            *(round(value, 9) for value in rates["fc10"]),
+            *(round(128 / minibatch * value, 9) for value in rates["conv1a"]),
+            *(round(128 / minibatch * value, 9) for value in rates["fc10"]),
             record["color_noise"],
         )
         assert rates["conv1b"] == rates["conv1a"]
@@ -300,6 +304,18 @@ def test_a_finished_miniature_is_reported_again_without_its_source(
     assert report.exists()
 
 
+def test_a_damaged_copy_of_an_image_is_named_with_the_command_that_mends_it(reproduce, unbroken, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(unbroken["run"], run)
+    path = run / "data" / "test" / "data_batch_0001.h5"
+    path.write_bytes(path.read_bytes()[:1000])
+    (problem,) = verify(run / "data")
+    assert f"run `alexnet2012 reproduce --run {unbroken['run']}`, which makes what is" in problem.message
+    status, _, err = reproduce("--run", run, "--threads", 1)
+    assert status == 0, err
+    assert list(verify(run / "data")) == []
+
+
 # --- beside the recorded numbers ----------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def few(tmp_path_factory):
@@ -395,10 +411,11 @@ def test_a_network_that_counts_other_than_five_guesses_is_a_mistake(reproduce, f
     )
 
 
-@pytest.mark.parametrize("scale", ["0", "1.5", "-1", "half"])
+@pytest.mark.parametrize("scale", ["0", "1.5", "-1", "half", "nan", "inf"])
 def test_a_scale_that_is_no_share_is_a_mistake(reproduce, experiment, images, scale):
     status, _, err = reproduce(experiment, "--data", images, "--scale", scale)
     assert status == 2
+    assert not Path("runs").exists()
     assert "Invalid value for '--scale'" in err
 
 
@@ -409,6 +426,42 @@ def test_a_run_is_not_taken_for_one_of_another_scale_or_of_other_images(reproduc
     )
     assert f"{few}: not the images of the run in {run}, which are {images}" in mistake(
         reproduce("--run", run, "--data", few)
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"experiment": 5},
+        {"experiment": None},
+        {"seed": "0"},
+        {"seed": -1},
+        {"seed": 2**64},
+        {"data": 5},
+        {"data": None},
+        {"scale": "a"},
+        {"scale": 7.0},
+        {"scale": 0.0},
+        {"more": 1},
+    ],
+    ids=str,
+)
+def test_a_note_that_is_none_is_one_line(reproduce, experiment, images, tmp_path, changes):
+    note = {"experiment": str(experiment), "seed": 5, "data": str(images), "dataset": "a" * 64, "scale": 0.1}
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "reproduction.json").write_text(json.dumps(note | changes))
+    assert mistake(reproduce("--run", run)).endswith(
+        "run/reproduction.json: cannot be read; give a new folder"
+    )
+
+
+def test_a_run_whose_experiment_has_become_another_kind_is_one_line(reproduce, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "reproduction.json").write_text(json.dumps({"experiment": "145", "seed": 0}))
+    assert mistake(reproduce("--run", run)).endswith(
+        "experiment 145 is another than when this run began; give a new folder"
     )
 
 
@@ -429,7 +482,7 @@ def test_run_145_on_a_thousand_classes_is_its_own_network(tmp_path):
     sized.meta = type(sized.meta)(
         **{**vars(sized.meta), "image_shape": (3, 256, 256), "statistics": big_statistics()}
     )
-    spec = recorded_run.read_network_for(what, sized, what.recipe)
+    spec = recorded.read_network_for(what, sized, what.recipe)
     assert spec.layers_cfg == what.files[0].read_text()
     assert spec.num_parameters == read_network(*what.files).num_parameters == 60_965_224
 
@@ -449,7 +502,7 @@ def test_run_145_itself_in_miniature(reproduce, tmp_path):
     run = tmp_path / "run"
     status, out, err = reproduce("145", "--data", images.path, "--scale", 0.01, "--run", run)
     assert status == 0, err
-    assert [round(r["rates"]["conv2a"][0], 9) for r in first_records(run)] == [
+    assert [round(32 * r["rates"]["conv2a"][0], 9) for r in first_records(run)] == [
         0.01, 0.001, 0.0001, 0.0001, 0.0001, 0.00001,
     ]  # fmt: skip
     assert [r["color_noise"] for r in first_records(run)] == [0.1, 0.1, 0.1, 0.0, 0.0, 0.0]

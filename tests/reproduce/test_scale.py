@@ -7,8 +7,8 @@ import pytest
 
 import small_145
 from alexnet2012.experiment import read_experiment
-from alexnet2012.scale import choose, scaled_folder, scaled_minibatch, scaled_recipe
-from alexnet2012.stored_images import labels_and_names
+from alexnet2012.rerun.scale import choose, scaled_folder, scaled_minibatch, scaled_recipe
+from cuda_convnet.config import read_network
 from cuda_convnet.data.batches import BatchFolder, BatchWriter, verify
 from cuda_convnet.data.statistics import PixelSums
 from cuda_convnet.errors import DataError
@@ -52,18 +52,43 @@ def test_the_schedule_is_compressed_and_every_phase_keeps_an_epoch(recipe, scale
 
 @pytest.mark.parametrize("percent", range(1, 101))
 def test_at_any_scale_all_changes_happen_in_their_order(recipe, percent):
-    scaled = scaled_recipe(recipe, percent / 100, 100)
+    scaled = scaled_recipe(recipe, percent / 100, 1_281_167)
     assert [(c.layers, c.set, c.color_noise) for c in scaled.schedule] == [
         (c.layers, c.set, c.color_noise) for c in recipe.schedule
     ]
     found = begins(scaled)
+    assert all(a < b for a, b in itertools.pairwise(found))
     assert len(found) == len(begins(recipe))
     assert 1 <= found[0] < found[-1] <= scaled.epochs
 
 
+def test_rates_shrink_with_the_minibatch_and_nothing_else_does():
+    network = read_network(*read_experiment("145").files)
+    changes = (
+        Change(1, set={"epsW": 0.01, "momW": 0.5}),
+        Change(5, multiply={"epsW": 0.1}),
+        Change(8, set={"epsB": 0.4, "wc": 0.25}, color_noise=0.5),
+    )
+    recipe = TrainingRecipe(epochs=10, minibatch=128, color_noise=0.2, schedule=changes)
+    small = scaled_recipe(recipe, 1.0, 300)
+    assert small.minibatch == 32
+    for epoch in range(1, 11):
+        theirs, ours = (r.spec_at(network, epoch).by_name["conv2a"] for r in (recipe, small))
+        assert ours.eps_w == pytest.approx([rate / 4 for rate in theirs.eps_w])
+        assert ours.eps_b == pytest.approx(theirs.eps_b / 4)
+        assert (ours.mom_w, ours.wc) == (theirs.mom_w, theirs.wc)
+        assert small.color_noise_at(epoch) == recipe.color_noise_at(epoch)
+    assert ours.eps_b == pytest.approx(0.1)
+
+
+def test_a_run_is_saved_after_every_epoch_or_as_often_as_the_whole(recipe):
+    assert str(scaled_recipe(recipe, 0.1, 20_000).save_every) == "1 epoch"
+    assert str(scaled_recipe(recipe, 0.5, 320_000).save_every) == "200 batches"
+
+
 def test_changes_of_one_epoch_stay_together():
     recipe = TrainingRecipe(epochs=10, schedule=(Change(4, ("a",)), Change(4, ("b",)), Change(9), Change(11)))
-    scaled = scaled_recipe(recipe, 0.2, 100)
+    scaled = scaled_recipe(recipe, 0.2, 2000)
     assert [(c.epoch, c.layers) for c in scaled.schedule] == [(2, ("a",)), (2, ("b",)), (3, ())]
     assert scaled.epochs == 3
 
@@ -151,8 +176,8 @@ def test_batches_hold_eight_minibatches_of_what_is_left(source, tmp_path):
 
 def test_the_order_of_the_source_stays(source, tmp_path):
     folder = scaled(source, tmp_path / "out")
-    left = [name for file in folder.train for name in labels_and_names(file)[1]]
-    whole = [name for file in source.train for name in labels_and_names(file)[1]]
+    left = [name for file in folder.train for name in file.read_labels()[1]]
+    whole = [name for file in source.train for name in file.read_labels()[1]]
     assert left == [name for name in whole if name in set(left)]
 
 

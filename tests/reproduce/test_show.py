@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from alexnet2012 import image_sheets, machine, sheets
+from alexnet2012 import machine
 from alexnet2012.cli import main
-from alexnet2012.sheets import families, one_line, shown_size, text_width, wrapped
+from alexnet2012.showing import image_sheets, sheets
+from alexnet2012.showing.sheets import families, one_line, shown_size, text_width, wrapped
 from cuda_convnet.data import augmentation
 from cuda_convnet.data.batches import Augmentation, BatchWriter, DatasetPlan
 from cuda_convnet.data.loader import Loader

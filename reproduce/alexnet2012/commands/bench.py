@@ -5,7 +5,6 @@ Both are measured beside PyTorch in the same run.
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import click
 
 from alexnet2012 import experiments, machine, measure
+from alexnet2012.json_file import check_folder, write_json
 from cuda_convnet.config import read_network
 from cuda_convnet.config.specs import ConvSpec
 from cuda_convnet.engines import ENGINES, engine_problem, get_engine
@@ -168,6 +168,8 @@ def networks(
     Ours and PyTorch's steps take turns in one run, so that the ratio holds when the machine's speed drifts.
     Without EXPERIMENTs the kernels are measured too: on the processor, in a convolution of run 145.
     """
+    if json_file:
+        check_folder(json_file)
     for name in networks:
         if name not in experiments.names():
             raise ConvnetError(f"{name}: no such experiment; there are {', '.join(experiments.names())}")
@@ -186,7 +188,7 @@ def networks(
             figures["kernels"] = bench_kernels(threads or available_cores(), minibatch)
             show_kernels(figures["kernels"])
     if json_file:
-        json_file.write_text(json.dumps(figures, indent=1) + "\n")
+        write_json(figures, json_file)
 
 
 @command.command()
@@ -210,6 +212,8 @@ def data(images: int, rounds: int, workers: int, json_file: Path | None) -> None
     """
     from alexnet2012.bench_data import bench_data, report
 
+    if json_file:
+        check_folder(json_file)
     click.echo(machine.describe())
     if not machine.extra("peer").present:
         click.echo(f"PyTorch is not here; to measure beside it: {machine.install_command('peer')}")
@@ -217,4 +221,4 @@ def data(images: int, rounds: int, workers: int, json_file: Path | None) -> None
     for line in report(figures):
         click.echo(line)
     if json_file:
-        json_file.write_text(json.dumps(figures, indent=1) + "\n")
+        write_json(figures, json_file)

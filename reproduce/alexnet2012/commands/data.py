@@ -12,6 +12,7 @@ import click
 
 from alexnet2012.commands.old_data import export_command, import_command
 from alexnet2012.progress import one_line_when_stopped, progress_bar
+from alexnet2012.stored_images import source_of
 from cuda_convnet.data.batches import REJECTED, BatchFolder, Encoding, verify
 from cuda_convnet.data.cifar10 import SOURCE, download_cifar10, pack_cifar10
 from cuda_convnet.data.digits import pack_digits
@@ -201,16 +202,15 @@ def describe(folder: BatchFolder) -> None:
     augment = meta.augmentation
     size = sum(file.path.stat().st_size for split in meta.splits for file in folder.split(split))
     names = ", ".join(meta.class_names[:10]) + (", ..." if len(meta.class_names) > 10 else "")
-    source = meta.recipe.get("source") or meta.recipe.get("kind", "images")
     crop = f"crops of {width - 2 * augment.crop_border}x{height - 2 * augment.crop_border}"
-    click.echo(f"{folder.path}: {source}, {size / 1e6:.1f} MB, {meta.encoding}")
-    click.echo(f"  images    {width}x{height}, channels: {channels}")
-    click.echo(f"  classes   {len(meta.class_names)}: {names}")
+    click.echo(f"{folder.path}: {source_of(meta)}, {size / 1e6:.1f} MB, {meta.encoding}")
+    click.echo(f"  images     {width}x{height}, channels: {channels}")
+    click.echo(f"  classes    {len(meta.class_names)}: {names}")
     for split in meta.splits:
-        click.echo(f"  {split:<9} {meta.num_images(split):,} images, batches: {len(meta.counts[split])}")
+        click.echo(f"  {split:<10} {meta.num_images(split):,} images, batches: {len(meta.counts[split])}")
     if "sources" in meta.made:
         total, lost = meta.made["sources"], meta.made["rejected"]
         listed = f", listed in {folder.path / REJECTED}" if lost else ""
-        click.echo(f"  sources   {total:,} files: {total - lost:,} used, {lost:,} rejected{listed}")
+        click.echo(f"  sources    {total:,} files: {total - lost:,} used, {lost:,} rejected{listed}")
     together = "each by itself" if augment.crop_chunk == 1 else f"{augment.crop_chunk} images alike"
-    click.echo(f"  varied by {crop}{' and reflections' if augment.reflect else ''}, {together}")
+    click.echo(f"  varied by  {crop}{' and reflections' if augment.reflect else ''}, {together}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from alexnet2012.fidelity.archive import Archive, open_archive
 from alexnet2012.fidelity.networks import FEW_IMAGES, replay_networks
 from alexnet2012.fidelity.ops import replay_ops
 from alexnet2012.fidelity.report import Case, Report, failures, summary, table
+from alexnet2012.json_file import check_folder, write_json
 from cuda_convnet.engines import ENGINES, engine_names, get_engine
 from cuda_convnet.engines.operations import Engine
 from cuda_convnet.errors import DataError
@@ -95,8 +95,8 @@ def command(archives: tuple[Path, ...], engine_name: str, slow: bool, json_path:
     engines = [get_engine(name) for name in names]
     paths = list(archives) or records.activation_archives()
     to_stdout = json_path == Path("-")
-    if json_path is not None and not json_path.parent.is_dir():
-        raise DataError(f"--json {json_path}: there is no folder {json_path.parent}; make it first")
+    if json_path is not None:
+        check_folder(json_path)
     reports = [check(engine, paths, slow=slow, silent=to_stdout) for engine in engines]
     if json_path is not None:
         write_json(merged(reports), json_path)
@@ -104,12 +104,3 @@ def command(archives: tuple[Path, ...], engine_name: str, slow: bool, json_path:
         for line in (*failures(report.cases), summary(report)):
             click.echo(line, err=to_stdout)
     sys.exit(0 if all(report.ok for report in reports) else 1)
-
-
-def write_json(report: dict[str, object], path: Path) -> None:
-    """Write the report to a file or, for `-`, to stdout; DataError where that is not possible."""
-    try:
-        with click.open_file(str(path), "w", encoding="utf-8") as file:
-            file.write(json.dumps(report, indent=1) + "\n")
-    except OSError as error:
-        raise DataError(f"--json {path}: cannot be written ({error.strerror})") from error

@@ -12,6 +12,7 @@ The folder of a reproduction is a run folder (see `cuda_convnet.training`) with 
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from typing import Any
 
 import click
 
-from alexnet2012 import machine, needs, recorded_run, records
+from alexnet2012 import machine, records
 from alexnet2012.commands.fidelity import replay
 from alexnet2012.commands.train import read_network_for
 from alexnet2012.experiment import DigitsExperiment
@@ -30,7 +31,8 @@ from alexnet2012.predictions import predict
 from alexnet2012.progress import progress_bar
 from alexnet2012.report import RecordedReproduction, Reproduction, write_report
 from alexnet2012.report.reproduction import first_filters
-from alexnet2012.run_note import command_to_go_on, make_run, read_run
+from alexnet2012.rerun import needs, recorded
+from alexnet2012.rerun.note import command_to_go_on, make_run, read_run
 from alexnet2012.running import run
 from cuda_convnet.checkpoint import list_checkpoints
 from cuda_convnet.data.loader import Loader
@@ -100,6 +102,8 @@ def command(
     """
     if as_json and not listing:
         raise click.UsageError("--json goes with --list.")
+    if scale is not None and math.isnan(scale):
+        raise click.BadParameter("a share is wanted, such as 0.1", param_hint="'--scale'")
     engine = get_engine(engine_name, threads)
     if listing:
         list_experiments(engine, as_json)
@@ -113,12 +117,12 @@ def command(
         if isinstance(what, DigitsExperiment):
             trainer = make_trainer(what, run_folder, engine)
         else:
-            trainer = recorded_run.make_trainer(what, note, run_folder, engine)
+            trainer = recorded.make_trainer(what, note, run_folder, engine)
         run(trainer, again=command_to_go_on(run_folder))
         if isinstance(what, DigitsExperiment):
             page = describe(what, trainer, fidelity_report(engine, run_folder))
         else:
-            page = recorded_run.describe(what, note, trainer, fidelity_report(engine, run_folder))
+            page = recorded.describe(what, note, trainer, fidelity_report(engine, run_folder))
         write_report(page, run_folder / "report.html")
     summarise(page)
     sys.exit(0 if page.reached is not False and page.holds is not False else 1)

@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from alexnet2012 import machine
-from alexnet2012.image_sheets import batch_sheet, noise_sheet, views_sheet
-from alexnet2012.picking import pick_batch, pick_image
-from alexnet2012.sheets import Sheet
+from alexnet2012.showing.image_sheets import batch_sheet, noise_sheet, views_sheet
+from alexnet2012.showing.picking import pick_batch, pick_image
+from alexnet2012.showing.sheets import Sheet
 from cuda_convnet.data.batches import SPLITS, BatchFolder, Split
 from cuda_convnet.errors import ConvnetError, DataError
 

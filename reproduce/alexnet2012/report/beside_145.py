@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from alexnet2012.report.diagram import place
 from alexnet2012.report.reproduction import Reproduction
-from alexnet2012.report.words import number
+from alexnet2012.words import number
 from cuda_convnet.config.specs import ConvSpec, FCSpec, HiddenSexSpec, NetworkSpec, WeightLayerSpec
 
 

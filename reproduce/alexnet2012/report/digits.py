@@ -15,8 +15,8 @@ from alexnet2012.report.beside_145 import beside_145
 from alexnet2012.report.diagram import network_svg
 from alexnet2012.report.page import fill, filter_sheets
 from alexnet2012.report.reproduction import Reproduction
-from alexnet2012.report.words import number
 from alexnet2012.stored_images import images_at
+from alexnet2012.words import number
 
 SHOWN_MISTAKES = 12
 

@@ -71,7 +71,7 @@ def curves(
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
     from matplotlib.style import context
-    from matplotlib.ticker import NullFormatter
+    from matplotlib.ticker import MaxNLocator, NullFormatter
 
     settings: dict[str, Any] = {
         "svg.fonttype": "none",
@@ -109,6 +109,7 @@ def curves(
         axes.set_xlabel("epochs")
         axes.set_ylabel(ylabel)
         axes.set_xlim(left=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y", color=_LINE, linewidth=0.6)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)

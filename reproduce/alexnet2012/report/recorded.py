@@ -9,15 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alexnet2012.needs import duration
-from alexnet2012.picking import short_class_name
 from alexnet2012.report import fidelity_table, pictures
 from alexnet2012.report.diagram import network_svg
 from alexnet2012.report.happened import beginning, happened
 from alexnet2012.report.page import fill, filter_sheets
 from alexnet2012.report.reproduction import RecordedReproduction
-from alexnet2012.report.words import number
-from alexnet2012.stored_images import images_at
+from alexnet2012.stored_images import images_at, short_class_name, source_of
+from alexnet2012.words import duration, number
 
 SHOWN = 8  # of the best and of the worst
 CURVES = (4.6, 3.3)
@@ -46,7 +44,10 @@ def render(run: RecordedReproduction) -> str:
         guessing_cost=math.log(classes),
         took=duration(run.train_seconds / 3600),
         whole=duration(
-            run.experiment.recipe.epochs * run.experiment.train_images / run.images_per_second / 3600
+            run.experiment.recipe.epochs
+            * run.experiment.train_images
+            / max(1e-9, run.images_per_second)
+            / 3600
         ),
         speeds=_speeds(run),
         network=Markup(network_svg(run.spec)),
@@ -141,7 +142,7 @@ def _shown(run: RecordedReproduction, places: Sequence[int]) -> list[dict[str, A
 
 def _speeds(run: RecordedReproduction) -> list[dict[str, Any]]:
     """Images per second, here and then, as bars: from and to, in percent of the longest."""
-    low, high = run.experiment.recorded.images_per_second
+    low, high = run.experiment.images_per_second
     here = run.images_per_second
     longest = max(here, high)
     return [
@@ -153,7 +154,7 @@ def _speeds(run: RecordedReproduction) -> list[dict[str, Any]]:
         },
         {
             "who": "2012",
-            "told": f"{low:g} to {high:g}",
+            "told": f"{round(low, -1):.0f} to {round(high, -1):.0f}",
             "sure": 100 * low / longest,
             "most": 100 * high / longest,
         },
@@ -163,7 +164,7 @@ def _speeds(run: RecordedReproduction) -> list[dict[str, Any]]:
 def _facts(run: RecordedReproduction) -> dict[str, str]:
     meta, views = run.data.meta, run.predictions.views
     lost = sum(map(sum, meta.rejected.values()))
-    source = f"{run.data.path.resolve()}: {meta.recipe.get('source', 'images')}"
+    source = f"{run.data.path.resolve()}: {source_of(meta)}"
     return {
         "Seed": f"{run.recipe.seed}; the same seed gives the same weights, on any number of cores",
         "Machine": run.machine,

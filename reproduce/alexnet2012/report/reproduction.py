@@ -61,13 +61,13 @@ class AnyReproduction:
 
     @property
     def train_seconds(self) -> float:
-        """The seconds of training with its tests."""
-        return float(sum(record["seconds"] for record in self.metrics))
+        """The seconds of training with its tests, as far as metrics.jsonl still has them."""
+        return float(sum(record.get("seconds", 0) for record in self.metrics))
 
     @property
     def images_per_second(self) -> float:
         """The speed of training, without its tests."""
-        train = [record for record in self.metrics if record["kind"] == "train"]
+        train = [record for record in self.metrics if record["kind"] == "train" and "seconds" in record]
         return float(sum(r["cases"] for r in train) / max(1e-9, sum(r["seconds"] for r in train)))
 
 
@@ -97,10 +97,10 @@ class Reproduction(AnyReproduction):
 
 @dataclass(frozen=True)
 class Figure:
-    """A number with its standard error."""
+    """A number with its standard error, None where nobody knows it."""
 
     value: float
-    error: float
+    error: float | None
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,8 @@ class RecordedReproduction(AnyReproduction):
         logprob, top1, top5 = (value / count for value in self.predictions.cost.values[self.cost])
         surprises = -np.log(np.maximum(self.predictions.truth_probabilities.astype(np.float64), 1e-38))
         error = float(surprises.std() / math.sqrt(count))
-        at_that_time = error * math.sqrt(count / recorded.test_images)
+        # Costs spread alike only where the images and classes are those of the recorded run.
+        at_that_time = None if self.differs else error * math.sqrt(count / recorded.test_images)
         return [
             Compared("top-5 error", share(top5, count), share(recorded.top5_error, recorded.test_images)),
             Compared("top-1 error", share(top1, count), share(recorded.top1_error, recorded.test_images)),

@@ -7,20 +7,20 @@ from typing import Any
 
 from alexnet2012 import machine
 from alexnet2012.experiment import RecordedExperiment
-from alexnet2012.other_classes import with_classes
 from alexnet2012.predictions import GUESSES, predict
 from alexnet2012.progress import progress_bar
 from alexnet2012.report import RecordedReproduction
 from alexnet2012.report.reproduction import first_filters
-from alexnet2012.run_note import Note, command_to_go_on, open_source
-from alexnet2012.scale import scaled_folder, scaled_recipe
+from alexnet2012.rerun.note import Note, command_to_go_on, open_source
+from alexnet2012.rerun.other_classes import with_classes
+from alexnet2012.rerun.scale import scaled_folder, scaled_recipe
 from cuda_convnet.checkpoint import list_checkpoints
 from cuda_convnet.config import NetworkSpec, parse_network, read_network
 from cuda_convnet.config.specs import LogregCostSpec
 from cuda_convnet.data.batches import BatchFolder
 from cuda_convnet.data.loader import Loader
 from cuda_convnet.engines.operations import Engine
-from cuda_convnet.errors import ConfigError
+from cuda_convnet.errors import ConfigError, DataError
 from cuda_convnet.metrics import read_metrics
 from cuda_convnet.recipe import TrainingRecipe
 from cuda_convnet.training import Trainer, data_dims
@@ -41,13 +41,19 @@ def make_trainer(what: RecordedExperiment, note: Note, run_folder: Path, engine:
 
 
 def open_images(what: RecordedExperiment, note: Note, run_folder: Path) -> BatchFolder:
-    """The folder to train on: the user's, or the share of it in the run folder, which is made if need be."""
+    """The folder to train on: the user's, or the share of it in the run folder, which is made if need be.
+
+    A share that is complete does without the folder that it is of; what is damaged in it is copied again.
+    """
     assert note.data is not None
     if note.scale is None:
         return open_source(what, note.data)
-    if (run_folder / DATA / "meta.h5").exists():
+    try:
+        source = open_source(what, note.data)
+    except DataError:
+        if not (run_folder / DATA / "meta.h5").exists():
+            raise
         return BatchFolder(run_folder / DATA)
-    source = open_source(what, note.data)
     with progress_bar("Copying a share of the images", "images") as progress:
         return scaled_folder(
             source, run_folder / DATA, scale=note.scale, seed=note.seed, minibatch=what.recipe.minibatch,

@@ -9,7 +9,7 @@ from itertools import islice
 
 import numpy as np
 
-from alexnet2012.stored_images import labels_and_names
+from alexnet2012.stored_images import short_class_name
 from cuda_convnet.data.batches import BatchFile, BatchFolder, Split
 from cuda_convnet.errors import DataError
 
@@ -40,11 +40,6 @@ class Picked:
         return short_class_name(self.folder, self.label)
 
 
-def short_class_name(folder: BatchFolder, label: int) -> str:
-    """The first of a class's synonyms, "tench" of "tench, Tinca tinca"; empty where it is not known."""
-    return folder.meta.class_names[label].split(",")[0].strip() if label >= 0 else ""
-
-
 def pick_batch(folder: BatchFolder, split: Split, number: int) -> BatchFile:
     """Batch `number` of a split. DataError where there is none."""
     files = _files(folder, split)
@@ -64,7 +59,7 @@ def pick_image(folder: BatchFolder, split: Split, number: int | None, wanted: st
     DataError where there is no such image, or several.
     """
     files = _files(folder, split) if number is None else (pick_batch(folder, split, number),)
-    names = {file.number: labels_and_names(file)[1] for file in files}
+    names = {file.number: file.read_labels()[1] for file in files}
     found = [(file, i) for file in files for i in _matches(names[file.number], wanted)]
     exact = [(file, i) for file, i in found if names[file.number][i] == wanted]
     found = exact or found

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from alexnet2012.stored_images import by_file, split_labels
+from alexnet2012.stored_images import by_file, source_of, split_labels
 from cuda_convnet.data.batches import (
     BatchFile,
     BatchFolder,
@@ -24,11 +24,12 @@ from cuda_convnet.data.batches import (
     no_progress,
 )
 from cuda_convnet.randomness import RandomStreams
-from cuda_convnet.recipe import Every, TrainingRecipe
+from cuda_convnet.recipe import Change, Every, TrainingRecipe
 
 CLASSES = 6  # the fewest of which five guesses can all be wrong
 STEPS = 8  # an epoch has at least so many minibatches, and a batch so many: 1,024 of 128 in 2012
 MINIBATCH = 4  # but minibatches do not get smaller than this
+RATES = ("epsW", "epsB")
 LABELLED: tuple[Split, ...] = ("train", "test")
 
 
@@ -47,7 +48,8 @@ def scaled_recipe(recipe: TrainingRecipe, scale: float, images: int) -> Training
     """The recipe for a share of its epochs, and for `images` training images.
 
     Each epoch of the schedule keeps its place in the whole, and has an epoch of its own: there are at least
-    as many epochs as phases. The run is saved after every epoch.
+    as many epochs as phases. Learning rates shrink with the minibatch, for a gradient of fewer images is as
+    much noisier. A run whose epochs are shorter than its saves are apart is saved after every epoch.
     """
     old = sorted({1, *(change.epoch for change in recipe.schedule if change.epoch <= recipe.epochs)})
     epochs = max(len(old), round(scale * recipe.epochs))
@@ -57,18 +59,30 @@ def scaled_recipe(recipe: TrainingRecipe, scale: float, images: int) -> Training
     for i, room in enumerate(reversed(range(len(new)))):
         new[i] = min(new[i], epochs - room)
     place = dict(zip(old, new, strict=True))
+    minibatch = scaled_minibatch(recipe.minibatch, images)
+    save = recipe.save_every
+    often = save is not None and not save.epochs and 0 < save.count * STEPS * minibatch < images
+    slower = minibatch / recipe.minibatch
     return dataclasses.replace(
         recipe,
         epochs=epochs,
-        minibatch=scaled_minibatch(recipe.minibatch, images),
-        save_every=Every(1, epochs=True),
+        minibatch=minibatch,
+        save_every=save if often else Every(1, epochs=True),
         keep_epochs=(),
-        schedule=tuple(
-            dataclasses.replace(change, epoch=place[change.epoch])
-            for change in recipe.schedule
-            if change.epoch in place
+        schedule=(
+            *((Change(1, multiply=dict.fromkeys(RATES, slower)),) if slower < 1 else ()),
+            *(
+                dataclasses.replace(change, epoch=place[change.epoch], set=_slowed(change.set, slower))
+                for change in recipe.schedule
+                if change.epoch in place
+            ),
         ),
     )
+
+
+def _slowed(values: Mapping[str, float], factor: float) -> dict[str, float]:
+    """New values of parameters, the rates among them times `factor`."""
+    return {name: value * factor if name in RATES else value for name, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -128,7 +142,7 @@ def scaled_folder(
         **inherited
         | {
             "recipe": {
-                "source": f"a miniature of {meta.recipe.get('source', 'images')}",
+                "source": f"a miniature of {source_of(meta)}",
                 "of": meta.dataset,
                 "scale": scale,
                 "seed": seed,

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alexnet2012.picking import Picked, short_class_name
-from alexnet2012.sheets import FAINT, INK, LEADING, Sheet, one_line, shown_size, text_width, wrapped
+from alexnet2012.showing.picking import Picked
+from alexnet2012.showing.sheets import FAINT, INK, LEADING, Sheet, one_line, shown_size, text_width, wrapped
+from alexnet2012.stored_images import short_class_name, source_of
 from cuda_convnet.data import augmentation
 from cuda_convnet.data.batches import BatchFile, BatchFolder
 from cuda_convnet.errors import DataError
@@ -71,7 +72,7 @@ def batch_sheet(folder: BatchFolder, file: BatchFile, first: int, count: int) ->
         )
     lines = [cells[start : start + across] for start in range(0, len(cells), across)]
     heights = [height + 3 + max(cell.label_height for cell in line) + GAP for line in lines]
-    title = f"{_source(folder)}: {file.split} batch {file.number}"
+    title = f"{source_of(folder.meta)}: {file.split} batch {file.number}"
     subtitle = f"{_range(shown, total)}; {columns}x{rows} pixels; {folder.path}"
     wide = _page_width(across * step - GAP, title)
     page = _Page.start(wide, sum(heights) - GAP, title, subtitle, (*contents.names, *folder.meta.class_names))
@@ -274,10 +275,6 @@ def _range(shown: range, total: int) -> str:
     if len(shown) == 1:
         return f"image {shown[0]} of {total:,}"
     return f"images {shown[0]} to {shown[-1]} of {total:,}" if len(shown) < total else f"all {total:,} images"
-
-
-def _source(folder: BatchFolder) -> str:
-    return str(folder.meta.recipe.get("source", "images"))
 
 
 def _image_title(picked: Picked) -> str:

@@ -33,6 +33,27 @@ class Note:
     dataset: str | None = None
     scale: float | None = None
 
+    @classmethod
+    def read(cls, path: Path) -> Note:
+        """The note at `path`; ConfigError where it is not one."""
+        try:
+            note = cls(**json.loads(path.read_text(encoding="utf-8")))
+            kinds: tuple[tuple[Any, Any], ...] = (
+                (note.experiment, str),
+                (note.seed, int),
+                (note.data, str | None),
+                (note.dataset, str | None),
+                (note.scale, float | None),
+            )
+            good = all(isinstance(value, kind) for value, kind in kinds)
+            good = good and 0 <= note.seed < 2**64 and (note.scale is None or 0 < note.scale < 1)
+            good = good and (note.data is None) == (note.dataset is None)
+        except (OSError, ValueError, TypeError):
+            good = False
+        if not good:
+            raise ConfigError(f"{path}: cannot be read; give a new folder")
+        return note
+
 
 Asked = tuple[DigitsExperiment | RecordedExperiment, Note, Path]
 
@@ -113,11 +134,12 @@ def _read(
     run_folder: Path, name: str | None, *, seed: int | None, data: Path | None, scale: float | None
 ) -> Asked:
     """What a reproduction that goes on is of; with `data`, its images have moved there."""
-    try:
-        note = Note(**json.loads((run_folder / FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        raise ConfigError(f"{run_folder / FILE}: cannot be read; give a new folder") from None
+    note = Note.read(run_folder / FILE)
     what = read_experiment(note.experiment, note.seed)
+    if isinstance(what, RecordedExperiment) != (note.data is not None):
+        raise ConfigError(
+            f"{run_folder}: experiment {what.name} is another than when this run began; give a new folder"
+        )
     asked: tuple[tuple[Any, Any, str], ...] = (
         (name and read_experiment(name).reference, note.experiment, "experiment"),
         (seed, note.seed, "seed"),
