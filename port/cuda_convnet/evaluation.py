@@ -16,7 +16,7 @@ from cuda_convnet.cost import Cost
 from cuda_convnet.errors import NonFiniteError
 
 if TYPE_CHECKING:
-    from cuda_convnet.data.loader import Loader
+    from cuda_convnet.data.loader import Loader, Minibatch
     from cuda_convnet.network import ConvNet
 
 
@@ -40,21 +40,26 @@ def check_finite(cost: Cost, net: ConvNet, where: str) -> None:
 
 
 def evaluate(net: ConvNet, loader: Loader) -> Iterator[tuple[int, Cost]]:
-    """The costs of each minibatch of all batches of `loader`, which reads test batches: (batch number from 1,
-    costs).
-
-    Where there are several views of each image, the costs are those of the mean of the predictions.
-    NonFiniteError, naming the batch, for a cost that is NaN or infinite.
+    """The costs of each minibatch of all batches of `loader`, which reads test batches, by `minibatch_cost`:
+    (batch number from 1, costs).
     """
     with closing(loader.minibatches(last_epoch=1)) as minibatches:
         for minibatch in minibatches:
-            with silent_floats():
-                if minibatch.num_views == 1:
-                    cost = net.test_minibatch(minibatch.data)
-                else:
-                    cost = net.multiview_test_minibatch(minibatch.views)
-            check_finite(cost, net, f"test batch {minibatch.batchnum}")
-            yield minibatch.batchnum, cost
+            yield minibatch.batchnum, minibatch_cost(net, minibatch)
+
+
+def minibatch_cost(net: ConvNet, minibatch: Minibatch) -> Cost:
+    """The costs of a minibatch for testing; of the mean of the predictions where images have several views.
+
+    NonFiniteError, naming the batch, for a cost that is NaN or infinite.
+    """
+    with silent_floats():
+        if minibatch.num_views == 1:
+            cost = net.test_minibatch(minibatch.data)
+        else:
+            cost = net.multiview_test_minibatch(minibatch.views)
+    check_finite(cost, net, f"test batch {minibatch.batchnum}")
+    return cost
 
 
 def averages(cost: Cost) -> dict[str, list[float]]:

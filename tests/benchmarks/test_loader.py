@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from alexnet2012.bench_data import bare_decoder
 from cuda_convnet.data.batches import Augmentation, BatchWriter, DatasetPlan
 from cuda_convnet.data.loader import Loader
 
@@ -108,7 +109,5 @@ def test_minibatches_of_photographs(benchmark, photographs, split):
 
 def test_the_bare_decoder(benchmark, photographs):
     _, jpegs = photographs
-    from simplejpeg import decode_jpeg
-
-    benchmark(lambda: [decode_jpeg(jpeg) for jpeg in jpegs])
+    benchmark(bare_decoder, jpegs)
     rate(benchmark, len(jpegs))

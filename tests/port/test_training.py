@@ -586,3 +586,23 @@ def test_a_new_run_overwrites_nobodys_files(folder, tmp_path, name):
     with pytest.raises(CheckpointError, match=f"it holds a {name}; choose a new folder"):
         start(folder, kept.parent)
     assert kept.read_text() == "mine"
+
+
+def test_a_run_that_is_killed_before_its_first_step_can_be_resumed_or_begun_again(
+    folder, tmp_path, monkeypatch
+):
+    class Killed(BaseException):
+        pass
+
+    def killed(*_):
+        raise Killed
+
+    runs = [tmp_path / name for name in ("save_checkpoint", "write_whole")]
+    for run in runs:
+        with monkeypatch.context() as patch:
+            patch.setattr(training, run.name, killed)
+            with pytest.raises(Killed):
+                list(start(folder, run).train())
+    list(start(folder, runs[0]).train())
+    list(resume(runs[1], folder=folder).train())
+    assert content_hash(runs[0]) == content_hash(runs[1])

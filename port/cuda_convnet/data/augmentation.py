@@ -145,17 +145,12 @@ def training_images(
 ) -> np.ndarray:
     """What training sees: `crop`, `subtract_mean`, and with noise `add_color_noise`, in `out` or a new array.
 
-    Without crops it is the centre. The same bits as those functions one after the other; done in blocks of
-    rows that stay in cache.
+    Without crops it is the centre, which is what a test on one view sees. The same bits as those functions
+    one after the other; done in blocks of rows that stay in cache.
     """
     runs = crops.runs(images.shape[-1]) if crops else [Run(slice(None), border, border, False)]
     noise = noise * np.float32(noise_scale) if noise is not None and noise_scale > 0 else None
     return _augment(images, runs, mean, border, noise, np.float32(1.0 + noise_scale), out)
-
-
-def central_images(images: np.ndarray, mean: np.ndarray, border: int) -> np.ndarray:
-    """What a test sees: the centre of each image, minus the mean."""
-    return training_images(images, mean, None, border)
 
 
 def num_views(reflect: bool) -> int:

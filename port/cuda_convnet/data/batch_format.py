@@ -182,10 +182,11 @@ def batch_paths(folder: Path) -> list[Path]:
 
 
 def mend(folder: Path, command: str) -> str:
-    """What to do about a file that is missing or damaged."""
+    """What to do about a file that is missing or damaged; a command with --run knows its folder."""
     if not command:
         return "make the folder again with the command that made it"
-    return f"run `{command} --out {shlex.quote(str(folder))}`, which makes what is missing or damaged again"
+    where = "" if " --run " in command else f" --out {shlex.quote(str(folder))}"
+    return f"run `{command}{where}`, which makes what is missing or damaged again"
 
 
 def write_meta(path: Path, meta: DatasetMeta) -> None:
@@ -358,6 +359,12 @@ class BatchFile:
         self._check_count(offsets.size - 1, rejected)
         return JpegContents(blob, offsets, labels, names)
 
+    def read_labels(self) -> tuple[np.ndarray, tuple[str, ...]]:
+        """The labels and the names alone. Raises DataError, one line with the mend."""
+        names = ("labels", "names")
+        datasets, rejected = self._datasets(names, only=names)
+        return self._labels_and_names(datasets, rejected)
+
     def undecodable(self, name: str) -> DataError:
         """The error for an image, called `name`, that a decoder cannot use."""
         _, height, width = self.plan.image_shape
@@ -372,11 +379,11 @@ class BatchFile:
         return len(contents.labels)
 
     def _datasets(
-        self, names: tuple[str, ...], empty: Allocate = np.empty
+        self, names: tuple[str, ...], empty: Allocate = np.empty, only: tuple[str, ...] | None = None
     ) -> tuple[dict[str, np.ndarray], int]:
-        """The datasets, and how many planned images the batch lost."""
+        """The datasets, `names` among them, and how many planned images the batch lost."""
         try:
-            contents = read_hdf5(self.path, empty=empty)
+            contents = read_hdf5(self.path, only, empty)
             _check_format(contents, BATCH_FORMAT)
         except UnreadableFile as reason:
             raise self._error(str(reason)) from None

@@ -92,10 +92,7 @@ class BatchFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        if not self.path.is_dir():
-            raise DataError(
-                f"{self.path}: there is no such folder; `alexnet2012 data` makes folders of batches"
-            )
+        _check_is_folder(self.path)
         if not (self.path / "meta.h5").exists() and not batch_paths(self.path):
             raise DataError(
                 f"{self.path} is not a batch folder: meta.h5 is missing; "
@@ -117,6 +114,11 @@ class BatchFolder:
             if not file.path.exists():
                 raise DataError(f"{file.path} is missing; {mend(self.path, self.meta.command)}")
         return files
+
+
+def _check_is_folder(path: Path) -> None:
+    if not path.is_dir():
+        raise DataError(f"{path}: there is no such folder; `alexnet2012 data` makes folders of batches")
 
 
 def _batch_files(folder: Path, plan: DatasetPlan, split: Split) -> tuple[BatchFile, ...]:
@@ -243,7 +245,7 @@ class BatchWriter:
         }
         return DatasetMeta(
             statistics=outcome.sums.statistics(),
-            rejected={split: lost for split, lost in outcome.rejected.items() if any(lost)},
+            rejected=outcome.rejected,
             rejections=outcome.rejections,
             made=outcome.made,
             **plan,
@@ -309,11 +311,12 @@ class Problem:
 def verify(path: str | Path, progress: Progress = no_progress) -> Iterator[Problem]:
     """Read a whole batch folder and yield what is wrong with it; nothing, if nothing is.
 
-    Checked are every file's checksums, types, shapes, counts and labels, that no file is missing or one too
+    Checked are every file's checksums, types, shapes, counts and labels, that no batch is missing or one too
     many, that `rejected.csv` is the folder's, and, for raw images, that the mean image is theirs. `progress`
-    counts batches.
+    counts batches. Raises DataError: no such folder.
     """
     folder = Path(path)
+    _check_is_folder(folder)
     try:
         meta = read_meta(folder)
     except DataError as error:

@@ -31,7 +31,6 @@ from cuda_convnet.data.batches import (
 from cuda_convnet.data.file_names import UniqueNames, image_name, safe_name
 from cuda_convnet.data.pillow import import_pillow
 from cuda_convnet.errors import DataError
-from cuda_convnet.hdf5 import UnreadableFile, read_hdf5
 
 Form = Literal["folders", "numpy"]
 FORMAT: Final = "alexnet2012 export"
@@ -189,11 +188,9 @@ class _ClassFolders(_Export):
 
     def is_there(self, file: BatchFile) -> bool:
         try:
-            found = read_hdf5(file.path, only=("labels", "names")).datasets
-            names = [name.decode() for name in found["names"].tolist()]
-            paths = self._paths(file, found["labels"], names)
-        except (UnreadableFile, KeyError, UnicodeDecodeError):
-            return False  # reading all of it will say what is wrong
+            paths = self._paths(file, *file.read_labels())
+        except DataError:
+            return False  # writing it says what is wrong
         return all((self.out / path).is_file() for path in paths)
 
     def write(self, file: BatchFile) -> None:

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol, overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -59,24 +59,6 @@ class Minibatch:
     @property
     def num_views(self) -> int:
         return len(self.views)
-
-
-class DataProvider(Protocol):
-    """What training and testing need of a source of minibatches."""
-
-    @property
-    def data_dims(self) -> dict[int, int]: ...
-    @property
-    def num_classes(self) -> int: ...
-    @property
-    def num_batches(self) -> int: ...
-    def minibatches(
-        self,
-        start_epoch: int = 1,
-        start_batch: int = 1,
-        start_minibatch: int = 0,
-        last_epoch: int | None = None,
-    ) -> Iterator[Minibatch]: ...
 
 
 class Loader:
@@ -437,10 +419,11 @@ class DummyData:
 
 def label_matrix(labels: np.ndarray, dim: int) -> np.ndarray:
     """Labels as a network takes them: (1, cases) float32, or with `dim` classes one-hot columns (dim,
-    cases).
+    cases), zeros where there is no label (-1).
     """
     if dim == 1:
         return labels.astype(np.float32)[None]
     matrix = np.zeros((dim, len(labels)), np.float32)
-    matrix[labels, np.arange(len(labels))] = 1
+    known = np.flatnonzero(labels >= 0)
+    matrix[labels[known], known] = 1
     return matrix

@@ -185,15 +185,6 @@ def loads(data: bytes, name: str | Path) -> Any:
         raise DataError(f"{name}: cannot be read as a pickle; get the file again") from None
 
 
-def load(path: str | Path) -> Any:
-    """The contents of a pickle file, see `loads`."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    return loads(data, path)
-
-
 def _refuse_vast_memo(data: bytes) -> None:
     """Refuse a place in the memo beyond the pickle's own length.
 

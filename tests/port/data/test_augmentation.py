@@ -95,7 +95,7 @@ def test_the_mean_is_cropped_at_its_centre_wherever_the_crop_lies(case):
 
 def test_a_test_sees_the_centre(case):
     images, mean, _, _ = case
-    found = augmentation.central_images(images, augmentation.crop_mean(mean, BORDER), BORDER)
+    found = augmentation.training_images(images, augmentation.crop_mean(mean, BORDER), None, BORDER)
     wanted = images.astype(np.float32) - mean[..., None]
     np.testing.assert_array_equal(found, wanted[:, BORDER:-BORDER, BORDER:-BORDER])
 

@@ -583,6 +583,11 @@ def test_verify_names_a_missing_meta(build):
     assert problem.message.startswith(f"{folder.path}/meta.h5 is missing; {MEND}")
 
 
+def test_verify_says_that_there_is_no_such_folder(tmp_path):
+    with pytest.raises(DataError, match="nowhere: there is no such folder"):
+        list(verify(tmp_path / "nowhere"))
+
+
 def test_verify_notices_batches_whose_mean_is_not_the_folders(build, contents):
     folder = build()
     images, labels, names = contents(folder.meta, "train", 1)

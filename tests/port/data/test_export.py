@@ -1,5 +1,6 @@
 """Batch folders become class folders and NumPy files; names lead nowhere, and nothing foreign is touched."""
 
+import dataclasses
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cuda_convnet.data.batch_format import write_raw_batch
 from cuda_convnet.data.batches import Augmentation, BatchFolder, BatchWriter, DatasetPlan
 from cuda_convnet.data.export import export
 from cuda_convnet.data.file_names import UniqueNames, safe_name
@@ -222,18 +224,37 @@ def test_an_interrupted_export_goes_on_and_ends_the_same(tmp_path, monkeypatch, 
 
 
 @pytest.mark.parametrize(
-    ("form", "removed"),
-    [("folders", "train/crane/data_batch_0_2.JPEG"), ("numpy", "train_labels_0002.npy")],
+    ("form", "removed", "kept"),
+    [
+        ("folders", "train/crane/data_batch_0_2.JPEG", "train/crane/data_batch_1_1.JPEG"),
+        ("numpy", "train_labels_0002.npy", "train_labels_0001.npy"),
+    ],
 )
-def test_a_second_export_keeps_what_is_finished_and_makes_what_was_removed(tmp_path, out, form, removed):
+def test_a_second_export_keeps_what_is_finished_and_makes_what_was_removed(
+    tmp_path, out, form, removed, kept
+):
     folder = import_old_batches(survey(convnet2_folder(tmp_path / "old")), tmp_path / "batches").folder
     export(folder, out, form)
     whole = contents(out)
     (out / removed).unlink()
+    written = (out / kept).stat()
     read = []
     export(folder, out, form, progress=lambda done, total: read.append((done, total)))
     assert contents(out) == whole
+    assert os.path.samestat((out / kept).stat(), written)
     assert read[-1] == (35, 35)
+
+
+def test_a_batch_of_another_dataset_is_named_when_an_export_goes_on(make, out):
+    folder = make()
+    export(folder, out, "folders")
+    path = folder.train[0].path
+    number_of_classes = len(folder.meta.class_names)
+    foreign = dataclasses.replace(folder.meta.plan(), class_names=("cat", "dog", "eel"))
+    images, names = folder.train[0].read().images, ("a", "b")
+    write_raw_batch(path, foreign, "train", 1, images, np.array([0, number_of_classes]), names)
+    with pytest.raises(DataError, match=f"{path} belongs to another dataset than its folder"):
+        export(folder, out, "folders")
 
 
 @pytest.mark.parametrize("form", ["folders", "numpy"])

@@ -121,6 +121,12 @@ def test_label_matrix_of_one_class_is_labels():
     np.testing.assert_array_equal(loader.label_matrix(np.array([2, 0]), 1), [[2.0, 0.0]])
 
 
+def test_images_without_labels_belong_to_no_class():
+    labels = np.array([2, -1, 0])
+    np.testing.assert_array_equal(loader.label_matrix(labels, 1), [[2, -1, 0]])
+    np.testing.assert_array_equal(loader.label_matrix(labels, 3), [[0, 0, 1], [0, 0, 0], [1, 0, 0]])
+
+
 # --- in which order -------------------------------------------------------------------------------------
 def test_epochs_and_batches_count_from_one_and_go_on_without_end(build):
     places = [place(m) for m in islice(loaders(build(), minibatch=10).minibatches(), 8)]
@@ -401,6 +407,29 @@ def test_closing_stops_the_threads(build, workers):
     assert not no_threads()
     minibatches.close()
     assert no_threads()
+
+
+def test_closing_waits_for_what_is_in_work_and_prepares_no_more(build, monkeypatch):
+    prepared, opened = [], threading.Event()
+    prepare = Loader._prepare
+
+    def slow(self, batch, minibatch):
+        prepared.append(minibatch)
+        if len(prepared) > 1:
+            opened.wait(5)
+        return prepare(self, batch, minibatch)
+
+    monkeypatch.setattr(Loader, "_prepare", slow)
+    minibatches = loaders(build(), prefetch=40, workers=1).minibatches()
+    next(minibatches)
+    assert in_time(lambda: len(prepared) == 2)
+    opener = threading.Timer(0.05, opened.set)
+    opener.start()
+    minibatches.close()
+    assert opened.is_set()
+    assert no_threads()
+    assert len(prepared) == 2
+    opener.join()
 
 
 def test_an_interrupt_in_the_consumer_stops_the_threads(build):

@@ -176,6 +176,15 @@ def test_wnids_that_contradict_each_other_are_left_out(imported, tmp_path):
     assert imported(folder_2012(tmp_path / "old", data_batch_2=other)).folder.meta.class_ids == ()
 
 
+def test_a_wnid_of_two_classes_is_no_id(imported, tmp_path):
+    ids = [WNIDS[0], WNIDS[0], *WNIDS[2:]]
+    batches = {
+        f"data_batch_{number}": triple_batch([jpeg(i) for i in range(4)], [1, 2, 3, 4], ids=ids)
+        for number in (1, 2, 2000)
+    }
+    assert imported(folder_2012(tmp_path / "old", **batches)).folder.meta.class_ids == ()
+
+
 def test_images_with_borders_are_cut_to_their_centre_and_stored_as_pixels(imported, tmp_path):
     wide, tall, png = jpeg(1, 41, 32), jpeg(2, 32, 40), jpeg(3, kind="PNG")
     batch = strings_batch([wide, tall, png], [[0], [1], [2]])
@@ -404,6 +413,16 @@ def test_test_batches_with_and_without_labels_at_once_are_named(refused, tmp_pat
     mixed = triple_batch([jpeg(i) for i in range(3)], [1, None, 2])
     source = folder_2012(tmp_path / "old", data_batch_2000=mixed)
     assert "data_batch_2000: entry 1 has no label, and others of the batch have one" in refused(source)
+
+
+@pytest.mark.parametrize(("labels", "reason"), [([1, None], "has no labels"), ([None, 1], "has labels")])
+def test_parts_of_a_batch_with_and_without_labels_are_named(refused, tmp_path, labels, reason):
+    source = folder_2012(tmp_path / "old")
+    (source / "data_batch_2000").unlink()
+    for part, label in enumerate(labels):
+        batch = triple_batch([jpeg(i) for i in range(3)], [label] * 3)
+        (source / f"data_batch_2000.{part}").write_bytes(batch)
+    assert f"data_batch_2000.1 {reason}, unlike data_batch_2000.0" in refused(source)
 
 
 def test_a_range_for_testing_without_any_labels_is_refused(refused, tmp_path):
