@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from types import FrameType
 from typing import Any
 
 import click
@@ -19,7 +17,6 @@ from cuda_convnet.data.batches import Progress
 SECONDS_BETWEEN_LINES = 5.0
 SECONDS_OF_PACE = 60.0
 BAR_WIDTH = 24
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Pace:
@@ -108,34 +105,3 @@ def _lines(label: str, unit: str, pace: Pace) -> Iterator[Progress]:
             )
 
     yield show
-
-
-class Stopped(BaseException):
-    """A signal that asks to stop."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-@contextmanager
-def one_line_when_stopped(line: str) -> Iterator[None]:
-    """While inside, SIGINT (Ctrl-C) and SIGTERM stop the work, print `line`, and exit with 130 or 143.
-
-    A second such signal ends the process at once.
-    """
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        for each in SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
-        raise Stopped(number)
-
-    before = {number: signal.signal(number, stop) for number in SIGNALS}
-    try:
-        yield
-    except Stopped as stopped:
-        click.echo(f"\n{line}" if sys.stderr.isatty() else line, err=True)
-        sys.exit(128 + stopped.number)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import itertools
 import os
 import shlex
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from types import FrameType
 
 import click
 
+from alexnet2012.stopping import on_signal
 from cuda_convnet.recipe import Change, TrainingRecipe
 from cuda_convnet.training import (
     BatchDone,
@@ -27,7 +26,6 @@ from cuda_convnet.training import (
 
 SECONDS_BETWEEN_LINES = 5.0
 BAR_WIDTH = 12
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 Show = Callable[[Event], None]
 
@@ -76,20 +74,14 @@ def _stop_on_signals(trainer: Trainer) -> Iterator[list[int]]:
     """While inside, signals stop the trainer, and the first is in the list; a second ends the process."""
     received: list[int] = []
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(number: int) -> None:
         received.append(number)
         trainer.stop()
-        for each in SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
         with suppress(OSError):  # nobody may be there to read it
             os.write(2, b"\nstopping after this minibatch; once more to end at once, without saving\n")
 
-    before = {number: signal.signal(number, stop) for number in SIGNALS}
-    try:
+    with on_signal(stop):
         yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def told_changes(recipe: TrainingRecipe, epoch: int) -> str:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import click
 
-from alexnet2012.progress import one_line_when_stopped, progress_bar
+from alexnet2012.described import describe
+from alexnet2012.progress import progress_bar
+from alexnet2012.stopping import one_line_when_stopped
 from cuda_convnet.data.batches import BatchFolder
 from cuda_convnet.data.export import Form, export
 from cuda_convnet.data.old_batches import import_old_batches, survey
@@ -28,8 +30,6 @@ def import_command(old: Path, out: Path, train_range: str | None, test_range: st
 
     OLD holds batches.meta and data_batch_1 and so on. Nothing that the pickles might call is run.
     """
-    from alexnet2012.commands.data import describe  # which takes this command into its group
-
     ranges = {"--train-range": train_range, "--test-range": test_range}
     given = [f"{option} {text}" for option, text in ranges.items() if text is not None]
     again = " ".join(["alexnet2012 data import", shlex.quote(str(old)), *given])
