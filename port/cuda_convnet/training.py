@@ -74,6 +74,7 @@ __all__ = [
     "TrainingRecipe",
     "data_dims",
     "load_network",
+    "make_loader",
     "make_network",
 ]
 
@@ -422,17 +423,13 @@ class Trainer:
         }
 
     def _loader(self, split: Split) -> Loader:
-        recipe = self.recipe
-        return Loader(
+        return make_loader(
             self.folder,
             split,
-            seed=recipe.seed,
-            minibatch=recipe.minibatch,
-            crop_border=recipe.crop_border,
-            color_noise=recipe.color_noise_at(self.position.epoch),
-            multiview=recipe.multiview_test and split == "test",
-            scalar_mean=recipe.scalar_mean,
-            data_dims=self._data_dims,
+            self.recipe,
+            self._data_dims,
+            color_noise=self.recipe.color_noise_at(self.position.epoch),
+            multiview=self.recipe.multiview_test and split == "test",
         )
 
     # --- what stays on the disk -----------------------------------------------------------------------
@@ -537,6 +534,34 @@ def make_network(spec: NetworkSpec, recipe: TrainingRecipe, engine: Engine) -> C
     for name in recipe.unshare_weights:
         net.unshare_weights(name)
     return net
+
+
+def make_loader(
+    folder: BatchFolder,
+    split: Split,
+    recipe: TrainingRecipe,
+    dims: dict[int, int],
+    *,
+    color_noise: float = 0.0,
+    multiview: bool = False,
+    prefetch: int | None = None,
+) -> Loader:
+    """The images of a split, cropped and cut into minibatches as `recipe` says.
+
+    `dims` are the network's, see `data_dims`; what follows them is as for Loader.
+    """
+    return Loader(
+        folder,
+        split,
+        seed=recipe.seed,
+        minibatch=recipe.minibatch,
+        crop_border=recipe.crop_border,
+        color_noise=color_noise,
+        multiview=multiview,
+        scalar_mean=recipe.scalar_mean,
+        prefetch=prefetch,
+        data_dims=dims,
+    )
 
 
 def load_network(path: str | Path, engine: Engine | None = None) -> ConvNet:

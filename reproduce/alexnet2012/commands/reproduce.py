@@ -35,13 +35,12 @@ from alexnet2012.rerun import needs, recorded
 from alexnet2012.rerun.note import command_to_go_on, make_run, read_run
 from alexnet2012.running import run
 from cuda_convnet.checkpoint import list_checkpoints
-from cuda_convnet.data.loader import Loader
 from cuda_convnet.engines import ENGINES, get_engine
 from cuda_convnet.engines.operations import Engine
 from cuda_convnet.errors import ConvnetError, DataError
 from cuda_convnet.hdf5 import write_whole
 from cuda_convnet.metrics import read_metrics
-from cuda_convnet.training import Trainer, data_dims
+from cuda_convnet.training import Trainer, data_dims, make_loader
 
 EXTRAS = ("study", "plots")
 
@@ -187,10 +186,7 @@ def fidelity_report(engine: Engine, run_folder: Path) -> dict[str, Any] | None:
 def describe(what: DigitsExperiment, trainer: Trainer, fidelity: dict[str, Any] | None) -> Reproduction:
     """Test the trained network, and gather what there is to tell."""
     folder, recipe = trainer.folder, trainer.recipe
-    loader = Loader(
-        folder, "test", seed=recipe.seed, minibatch=recipe.minibatch, crop_border=recipe.crop_border,
-        multiview=recipe.multiview_test, scalar_mean=recipe.scalar_mean, data_dims=data_dims(trainer.spec),
-    )  # fmt: skip
+    loader = make_loader(folder, "test", recipe, data_dims(trainer.spec), multiview=recipe.multiview_test)
     return Reproduction(
         title=what.title,
         spec=trainer.spec,

@@ -11,10 +11,9 @@ from alexnet2012.running import told_costs
 from cuda_convnet.checkpoint import load_checkpoint, load_latest
 from cuda_convnet.cost import Cost
 from cuda_convnet.data.batches import BatchFolder
-from cuda_convnet.data.loader import Loader
 from cuda_convnet.engines import ENGINES, get_engine
 from cuda_convnet.evaluation import averages, evaluate
-from cuda_convnet.training import TrainingRecipe, data_dims, make_network
+from cuda_convnet.training import TrainingRecipe, data_dims, make_loader, make_network
 
 
 @click.command(short_help="test a trained network on a batch folder")
@@ -45,16 +44,7 @@ def command(
     recipe = TrainingRecipe.from_dict(checkpoint.recipe, str(path))
     spec = checkpoint.spec(path)
     folder = BatchFolder(data if data is not None else checkpoint.data.path)
-    loader = Loader(
-        folder,
-        "test",
-        seed=recipe.seed,
-        minibatch=recipe.minibatch,
-        crop_border=recipe.crop_border,
-        multiview=multiview,
-        scalar_mean=recipe.scalar_mean,
-        data_dims=data_dims(spec),
-    )
+    loader = make_loader(folder, "test", recipe, data_dims(spec), multiview=multiview)
     net = make_network(spec, recipe, get_engine(engine, threads))
     checkpoint.restore(net, path)
     cost = sum((cost for _, cost in evaluate(net, loader)), Cost(0, {}, {}))

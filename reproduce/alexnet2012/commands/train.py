@@ -22,7 +22,7 @@ from cuda_convnet.engines import ENGINES, get_engine
 from cuda_convnet.engines.operations import Engine
 from cuda_convnet.errors import ConfigError
 from cuda_convnet.recipe import Every
-from cuda_convnet.training import Trainer, TrainingRecipe, data_dims, make_network
+from cuda_convnet.training import Trainer, TrainingRecipe, data_dims, make_loader, make_network
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -136,16 +136,7 @@ def check_gradients(
     if data is not None:
         folder = BatchFolder(data)
         spec = read_network_for(layers, params, folder, recipe)
-        provider = Loader(
-            folder,
-            "train",
-            seed=recipe.seed,
-            minibatch=recipe.minibatch,
-            crop_border=recipe.crop_border,
-            scalar_mean=recipe.scalar_mean,
-            prefetch=0,
-            data_dims=data_dims(spec),
-        )
+        provider = make_loader(folder, "train", recipe, data_dims(spec), prefetch=0)
     else:
         spec = read_network(layers, params)
         if spec.num_classes is None:

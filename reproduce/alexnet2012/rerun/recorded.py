@@ -23,7 +23,7 @@ from cuda_convnet.engines.operations import Engine
 from cuda_convnet.errors import ConfigError, DataError
 from cuda_convnet.metrics import read_metrics
 from cuda_convnet.recipe import TrainingRecipe
-from cuda_convnet.training import Trainer, data_dims
+from cuda_convnet.training import Trainer, data_dims, make_loader
 
 DATA = "data"  # in the run folder: the images of a miniature
 VIEWS = "views"  # in the run folder: what the network said of each test batch
@@ -88,10 +88,7 @@ def describe(
 ) -> RecordedReproduction:
     """Test the trained network on the views of each image, and gather what there is to tell."""
     folder, recipe = trainer.folder, trainer.recipe
-    loader = Loader(
-        folder, "test", seed=recipe.seed, minibatch=recipe.minibatch, crop_border=recipe.crop_border,
-        multiview=True, scalar_mean=recipe.scalar_mean, data_dims=data_dims(trainer.spec),
-    )  # fmt: skip
+    loader = make_loader(folder, "test", recipe, data_dims(trainer.spec), multiview=True)
     keep = trainer.run / VIEWS, trainer.checkpoint().content_hash()
     with progress_bar("Testing on all views", "images") as progress:
         predictions = predict(trainer.net, loader, folder, keep, progress)
