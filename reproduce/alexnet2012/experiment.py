@@ -19,6 +19,7 @@ or, for a run that is recorded,
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ FILE = "experiment.toml"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment:
+class Experiment(ABC):
     """What is to be done.
 
     `name` is the folder's; `reference` finds it again: the name of one of this package's, else the absolute
@@ -54,9 +55,9 @@ class Experiment:
         return self.folder / "layers.cfg", self.folder / "params.cfg"
 
     @property
+    @abstractmethod
     def data_dims(self) -> dict[int, int]:
         """The values of each image and label that the network gets, as far as they are known beforehand."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)

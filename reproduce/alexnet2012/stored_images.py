@@ -56,7 +56,7 @@ def images_at(folder: BatchFolder, split: Split, places: Sequence[int]) -> list[
 def _some_images(file: BatchFile, places: Sequence[int]) -> list[NDArray[np.uint8]]:
     if file.plan.encoding == "jpeg":
         contents = file.read_jpegs()
-        jpegs = [contents.blob[contents.offsets[i] : contents.offsets[i + 1]].tobytes() for i in places]
+        jpegs = [jpeg for i in places for jpeg in contents.jpegs(i, i + 1)]
         try:
             return [np.ascontiguousarray(image) for image in decode_jpegs(jpegs, file.plan.image_shape)]
         except UndecodableImage as error:
