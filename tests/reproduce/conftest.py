@@ -1,6 +1,7 @@
-"""`alexnet2012 reproduce`, typed in this process, with a fidelity check that takes no time."""
+"""Commands, typed in this process; of `reproduce`, with a fidelity check that takes no time."""
 
 import sys
+from functools import partial
 
 import h5py
 import pytest
@@ -21,15 +22,28 @@ def small_archive(tmp_path_factory):
 
 
 @pytest.fixture
-def reproduce(monkeypatch, capsys, small_archive, tmp_path):
-    """Runs `alexnet2012 reproduce` in this process and an empty folder: (status, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(records, "activation_archives", lambda: [small_archive])
+def typed(monkeypatch, capsys):
+    """Runs `alexnet2012 ...` in this process: (status, stdout, stderr)."""
 
     def execute(*arguments):
-        monkeypatch.setattr(sys, "argv", ["alexnet2012", "reproduce", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["alexnet2012", *map(str, arguments)])
         with pytest.raises(SystemExit) as end:
             cli.main()
-        return (end.value.code or 0, *capsys.readouterr())
+        return (end.value.code, *capsys.readouterr())
 
     return execute
+
+
+@pytest.fixture
+def data(monkeypatch, typed, tmp_path):
+    """Runs `alexnet2012 data ...` in an empty folder: (status, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    return partial(typed, "data")
+
+
+@pytest.fixture
+def reproduce(monkeypatch, typed, small_archive, tmp_path):
+    """Runs `alexnet2012 reproduce` in an empty folder: (status, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(records, "activation_archives", lambda: [small_archive])
+    return partial(typed, "reproduce")

@@ -5,23 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from alexnet2012.cli import main
 from cifar_archive import members, write_archive
-
-
-@pytest.fixture
-def data(monkeypatch, capsys, tmp_path):
-    """Runs `alexnet2012 data ...` in an empty folder; gives exit status, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["alexnet2012", "data", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        out, err = capsys.readouterr()
-        return exit_.value.code, out, err
-
-    return run
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 import imagenet_archive
-from alexnet2012.cli import main
 from alexnet2012.progress import Pace, progress_bar
 
 SMALL = ["--size", "32", "--batch-size", "4", "--workers", "1"]
@@ -26,21 +25,6 @@ def source(tmp_path_factory):
     return imagenet_archive.build(
         folder, classes=2, images=30, val=10, test=3, sizes=((40, 32), (32, 50)), troubles=("truncated_jpeg",)
     ).src
-
-
-@pytest.fixture
-def data(monkeypatch, capsys, tmp_path):
-    """Runs `alexnet2012 data ...` in an empty folder; gives exit status, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["alexnet2012", "data", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        out, err = capsys.readouterr()
-        return exit_.value.code, out, err
-
-    return run
 
 
 def start(source, folder, *options, **more):

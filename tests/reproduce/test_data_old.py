@@ -6,23 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alexnet2012.cli import main
 from old_folders import cifar_folder, convnet2_folder, folder_2012, jpeg, pixels
-
-
-@pytest.fixture
-def data(monkeypatch, capsys, tmp_path):
-    """Runs `alexnet2012 data ...` in an empty folder; gives exit status, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["alexnet2012", "data", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        out, err = capsys.readouterr()
-        return exit_.value.code, out, err
-
-    return run
 
 
 def mistake(result):

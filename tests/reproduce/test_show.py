@@ -1,6 +1,7 @@
 """`alexnet2012 show`: the pictures hold the very pixels that the network is given; mistakes are one line."""
 
 import re
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -8,7 +9,6 @@ import pytest
 from matplotlib.image import imread
 
 from alexnet2012 import machine
-from alexnet2012.cli import main
 from alexnet2012.showing import image_sheets, sheets
 from alexnet2012.showing.sheets import families, one_line, shown_size, text_width, wrapped
 from cuda_convnet.data import augmentation
@@ -56,19 +56,11 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def show(monkeypatch, capsys, tmp_path):
-    """Runs `alexnet2012 show ...` in an empty folder; gives exit status, stdout and stderr."""
+def show(monkeypatch, typed, tmp_path):
+    """Runs `alexnet2012 show ...` in an empty folder: (status, stdout, stderr)."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["alexnet2012", "show", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        out, err = capsys.readouterr()
-        return exit_.value.code, out, err
-
-    return run
+    return partial(typed, "show")
 
 
 @pytest.fixture
