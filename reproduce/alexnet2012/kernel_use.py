@@ -13,10 +13,11 @@ from typing import Any
 import h5py
 import numpy as np
 
-from alexnet2012 import experiments, measure, records
+from alexnet2012 import experiments, measure
 from alexnet2012.fidelity.archive import Archive, open_archive
 from alexnet2012.fidelity.archived_net import read_spec
 from alexnet2012.fidelity.ops import replay_ops
+from alexnet2012.record import places
 from cuda_convnet.config import NetworkSpec, read_network
 from cuda_convnet.config.specs import WeightLayerSpec
 from cuda_convnet.engines import get_engine
@@ -39,7 +40,7 @@ def used_kernels() -> list[Instance]:
     """Every kernel, with its types of arguments, that these launch, each once."""
     device = RecordingDevice()
     engine = KernelEngine(device)
-    for path in records.activation_archives():
+    for path in places.activation_archives():
         with open_archive(path) as archive:
             if archive.kind == "ops":
                 replay_all(archive, engine)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from alexnet2012 import experiments, records
+from alexnet2012 import experiments
 from alexnet2012.fidelity.archive import open_archive
 from alexnet2012.gpu import bits
+from alexnet2012.record import places
 from cuda_convnet.config import read_network
 from cuda_convnet.engines import get_engine
 from cuda_convnet.engines.numpy_engine import NumpyEngine
@@ -44,7 +45,7 @@ def spec():
 
 @pytest.fixture(scope="module")
 def archive():
-    (path,) = (path for path in records.activation_archives() if path.name == "ops.h5")
+    (path,) = (path for path in places.activation_archives() if path.name == "ops.h5")
     with open_archive(path) as opened:
         yield opened
 

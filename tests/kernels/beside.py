@@ -5,9 +5,9 @@ from __future__ import annotations
 import h5py
 import numpy as np
 
-from alexnet2012 import records
 from alexnet2012.fidelity.archive import open_archive
 from alexnet2012.fidelity.ops import replay_ops
+from alexnet2012.record import places
 from cuda_convnet.engines import get_engine
 from cuda_convnet.engines.bounds import difference
 from cuda_convnet.engines.operations import OPERATIONS
@@ -18,7 +18,7 @@ NUMPY = get_engine("numpy", threads=1)
 def replayed(engine, operation, folder):
     """Every output of the archived cases of an operation, compared."""
     part = folder / "part.h5"
-    with h5py.File(records.original_path() / "activations" / "ops.h5") as whole, h5py.File(part, "w") as file:
+    with h5py.File(places.original_path() / "activations" / "ops.h5") as whole, h5py.File(part, "w") as file:
         file.attrs.update(whole.attrs)
         whole.copy(operation, file)
     with open_archive(part) as archive:

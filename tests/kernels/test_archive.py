@@ -11,11 +11,11 @@ import h5py
 import pytest
 from beside import replayed
 
-from alexnet2012 import records
+from alexnet2012.record import places
 from cuda_convnet.engines.kernel_engine import KernelEngine
 from cuda_convnet.engines.kernel_engine.host_device import HostDevice, Instruments
 
-with h5py.File(records.original_path() / "activations" / "ops.h5") as archive:
+with h5py.File(places.original_path() / "activations" / "ops.h5") as archive:
     OPERATIONS = sorted(archive)
 
 PARTS = 6

@@ -9,9 +9,9 @@ import h5py
 import numpy as np
 import pytest
 
-from alexnet2012 import records
 from alexnet2012.fidelity.archive import open_archive
 from alexnet2012.fidelity.ops import replay_ops
+from alexnet2012.record import places
 from cuda_convnet.engines.geometry import check_geometry
 from cuda_convnet.engines.kernel_engine.launch_table.weight_acts import weight_acts
 from cuda_convnet.errors import EngineError
@@ -142,7 +142,7 @@ TILES = [
 @pytest.mark.parametrize("op", ARCHIVED)
 def test_every_archived_case_is_reproduced_bit_for_bit(engine, op, tmp_path):
     part = tmp_path / "part.h5"
-    with h5py.File(records.original_path() / "activations" / "ops.h5") as whole, h5py.File(part, "w") as file:
+    with h5py.File(places.original_path() / "activations" / "ops.h5") as whole, h5py.File(part, "w") as file:
         file.attrs.update(whole.attrs)
         whole.copy(op, file)
     with open_archive(part) as archive:

@@ -6,14 +6,15 @@ from functools import partial
 import h5py
 import pytest
 
-from alexnet2012 import cli, records
+from alexnet2012 import cli
+from alexnet2012.record import places
 
 
 @pytest.fixture(scope="session")
 def small_archive(tmp_path_factory):
     """Two operations of the archive, so that the fidelity check takes no time."""
     path = tmp_path_factory.mktemp("archive") / "ops.h5"
-    whole = records.original_path() / "activations" / "ops.h5"
+    whole = places.original_path() / "activations" / "ops.h5"
     with h5py.File(whole) as source, h5py.File(path, "w") as target:
         target.attrs.update(source.attrs)
         for op in ("neuron_relu", "pool_max"):
@@ -45,5 +46,5 @@ def data(monkeypatch, typed, tmp_path):
 def reproduce(monkeypatch, typed, small_archive, tmp_path):
     """Runs `alexnet2012 reproduce` in an empty folder: (status, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(records, "activation_archives", lambda: [small_archive])
+    monkeypatch.setattr(places, "activation_archives", lambda: [small_archive])
     return partial(typed, "reproduce")

@@ -3,10 +3,10 @@
 import h5py
 import numpy as np
 
-from alexnet2012 import records
 from alexnet2012.fidelity.archive import FORMAT_VERSION
+from alexnet2012.record import places
 
-OPS = records.original_path() / "activations" / "ops.h5"
+OPS = places.original_path() / "activations" / "ops.h5"
 
 
 def write_archive(path, cases, **attributes):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from fidelity_archives import OPS, part_of_ops, write_archive
 
-from alexnet2012 import records
 from alexnet2012.fidelity.archive import ArchiveError, StoredArray, open_archive
+from alexnet2012.record import places
 from cuda_convnet.errors import DataError
 
 
@@ -117,7 +117,7 @@ def test_sums_over_the_whole_find_what_the_stored_part_does_not_show():
 
 
 def test_the_archives_of_a_checkout_are_found():
-    assert [path.name for path in records.activation_archives()] == [
+    assert [path.name for path in places.activation_archives()] == [
         "alexnet145.h5",
         "cifar_nets.h5",
         "ops.h5",
@@ -125,13 +125,13 @@ def test_the_archives_of_a_checkout_are_found():
 
 
 def test_where_the_archives_are_not_installed_the_way_to_get_them_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "original_path", lambda: tmp_path)
+    monkeypatch.setattr(places, "original_path", lambda: tmp_path)
     with pytest.raises(DataError, match=r"they come with a checkout of the project's repository"):
-        records.activation_archives()
+        places.activation_archives()
 
 
 def test_in_a_wheel_the_record_lies_inside_the_package(tmp_path, monkeypatch):
     package = tmp_path / "site-packages" / "alexnet2012"
     (package / "original").mkdir(parents=True)
-    monkeypatch.setattr(records, "__file__", str(package / "records.py"))
-    assert records.original_path() == package / "original"
+    monkeypatch.setattr(places, "__file__", str(package / "record" / "places.py"))
+    assert places.original_path() == package / "original"

@@ -132,7 +132,7 @@ def test_a_report_into_a_folder_that_is_not_there_gives_status_2(fidelity, good,
 
 
 def test_without_archives_all_of_the_record_are_checked(fidelity, good, bad, monkeypatch):
-    monkeypatch.setattr("alexnet2012.records.activation_archives", lambda: [good, bad])
+    monkeypatch.setattr("alexnet2012.record.places.activation_archives", lambda: [good, bad])
     status, out, _ = fidelity()
     assert status == 1
     assert "good.h5, engine numpy" in out

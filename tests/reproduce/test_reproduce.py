@@ -12,8 +12,9 @@ import time
 import numpy as np
 import pytest
 
-from alexnet2012 import cli, records
+from alexnet2012 import cli
 from alexnet2012.experiment import read_experiment
+from alexnet2012.record import places
 from cuda_convnet.checkpoint import list_checkpoints, load_checkpoint
 from cuda_convnet.data.batches import BatchWriter
 from cuda_convnet.metrics import read_metrics, without_timings
@@ -175,7 +176,7 @@ def test_without_archives_the_run_goes_on_and_says_so(reproduce, experiment, tmp
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
-    monkeypatch.setattr(records, "original_path", lambda: tmp_path / "empty")
+    monkeypatch.setattr(places, "original_path", lambda: tmp_path / "empty")
     monkeypatch.setattr(
         sys, "argv", ["alexnet2012", "reproduce", str(experiment), "--run", "run", "--threads", "1"]
     )

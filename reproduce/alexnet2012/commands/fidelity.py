@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 
-from alexnet2012 import machine, records
+from alexnet2012 import machine
 from alexnet2012.fidelity.archive import Archive, open_archive
 from alexnet2012.fidelity.networks import FEW_IMAGES, replay_networks
 from alexnet2012.fidelity.ops import replay_ops
 from alexnet2012.fidelity.report import Case, Report, failures, summary, table
 from alexnet2012.json_file import check_folder, write_json
+from alexnet2012.record import places
 from cuda_convnet.engines import ENGINES, engine_names, get_engine
 from cuda_convnet.engines.operations import Engine
 from cuda_convnet.errors import DataError
@@ -93,7 +94,7 @@ def command(archives: tuple[Path, ...], engine_name: str, slow: bool, json_path:
     """
     names = engine_names() if engine_name == "all" else (engine_name,)
     engines = [get_engine(name) for name in names]
-    paths = list(archives) or records.activation_archives()
+    paths = list(archives) or places.activation_archives()
     to_stdout = json_path == Path("-")
     if json_path is not None:
         check_folder(json_path)

@@ -21,7 +21,7 @@ from typing import Any
 
 import click
 
-from alexnet2012 import machine, records
+from alexnet2012 import machine
 from alexnet2012.commands.fidelity import replay
 from alexnet2012.commands.train import read_network_for
 from alexnet2012.experiment import DigitsExperiment
@@ -29,6 +29,7 @@ from alexnet2012.fidelity.archive import open_archive
 from alexnet2012.fidelity.report import Case, Report
 from alexnet2012.predictions import predict
 from alexnet2012.progress import progress_bar
+from alexnet2012.record import places
 from alexnet2012.report import RecordedReproduction, Reproduction, write_report
 from alexnet2012.report.reproduction import first_filters
 from alexnet2012.rerun import needs, recorded
@@ -168,7 +169,7 @@ def fidelity_report(engine: Engine, run_folder: Path) -> dict[str, Any] | None:
     archives are not installed.
     """
     try:
-        paths = records.activation_archives()
+        paths = places.activation_archives()
     except DataError as error:
         click.echo(f"warning: {error}", err=True)
         return None

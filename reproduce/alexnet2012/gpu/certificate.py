@@ -21,12 +21,13 @@ from typing import Any
 
 import click
 
-from alexnet2012 import experiments, machine, records
+from alexnet2012 import experiments, machine
 from alexnet2012.fidelity.archive import open_archive
 from alexnet2012.fidelity.ops import REPLAYS
 from alexnet2012.fidelity.report import failures
 from alexnet2012.gpu import bits, speed
 from alexnet2012.kernel_use import archived_networks, used_kernels
+from alexnet2012.record import places
 from cuda_convnet.config import read_network
 from cuda_convnet.engines import get_engine
 from cuda_convnet.engines.kernel_engine import KernelEngine
@@ -53,7 +54,7 @@ def fidelity(device: CudaDevice, engine: Engine) -> dict[str, Any]:
     from alexnet2012.commands.fidelity import check
 
     archives = {}
-    for path in records.activation_archives():
+    for path in places.activation_archives():
         report = check(engine, [path], silent=True)
         archives[path.name] = {
             **report.to_json()["summary"],
@@ -67,7 +68,7 @@ def same_bits(device: CudaDevice, engine: Engine) -> dict[str, Any]:
     """The GPU beside the same kernels on the CPU: operations, and the small networks."""
     host = get_engine("host")
     found: dict[str, Any] = {}
-    for path in records.activation_archives():
+    for path in places.activation_archives():
         with open_archive(path) as archive:
             if archive.kind == "ops":
                 found[path.name] = bits.to_json(bits.compare_operations(archive, host, engine))
@@ -138,7 +139,7 @@ PARTS: dict[str, Part] = {
 def run_smallest_cases() -> None:
     """For compute-sanitizer: of every archived operation one case, each array an allocation of its own."""
     engine = KernelEngine(CudaDevice(pooled=False))
-    for path in records.activation_archives():
+    for path in places.activation_archives():
         with open_archive(path) as archive:
             if archive.kind == "ops":
                 for op, case in bits.smallest_cases(archive):
@@ -175,7 +176,7 @@ def _said(*command: str) -> str:
 
 
 def _git(*words: str) -> str:
-    return _said("git", "-C", str(records.original_path().parent), *words)
+    return _said("git", "-C", str(places.original_path().parent), *words)
 
 
 def run_part(name: str, device: CudaDevice, engine: Engine) -> dict[str, Any]:

@@ -11,7 +11,7 @@ ACTIVATIONS = "activations"
 
 def original_path() -> Path:
     """The folder `original`: the record of what was released, and the archived activations."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     checkout = package.parents[1] / "original"
     return checkout if checkout.is_dir() else package / "original"
 

@@ -1,0 +1,1 @@
+"""Reads the record of the original: releases, crosswalk, notebook, claims."""
