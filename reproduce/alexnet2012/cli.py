@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 
 import click
 
+from alexnet2012.lazy_group import LazyGroup
 from cuda_convnet.errors import ConvnetError
 
 COMMANDS = {
@@ -19,29 +19,15 @@ COMMANDS = {
     "train": "train a network on a batch folder",
     "resume": "go on with a run where its last checkpoint stands",
     "test": "test a trained network on a batch folder",
+    "original": "the releases of the original, and the record of 2012",
     "bench": "measure speed: training steps, single operations, packing and loading",
 }
 
 
-class Commands(click.Group):
-    """Imports a command's module when it is used: each command pays for its own dependencies alone."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"alexnet2012.commands.{cmd_name}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
-@click.group(cls=Commands)
+@click.group(
+    cls=LazyGroup,
+    modules={name: (f"alexnet2012.commands.{name}", text) for name, text in COMMANDS.items()},
+)
 @click.version_option(package_name="alexnet2012")
 def cli() -> None:
     """The 2012 AlexNet experiment as software that still runs."""

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from alexnet2012 import experiments
-from alexnet2012.recipes import read_toml
+from alexnet2012.toml_file import read_toml
 from cuda_convnet.data.batches import BatchFolder, Progress
 from cuda_convnet.data.digits import pack_digits
 from cuda_convnet.errors import ConfigError
