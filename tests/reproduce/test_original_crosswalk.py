@@ -1,0 +1,172 @@
+"""`alexnet2012 original crosswalk`: counts, rows by a part of a name, and the same for machines."""
+
+import csv
+import json
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from alexnet2012.record import crosswalk, places
+
+ROOT = Path(__file__).resolve().parents[2]
+
+LINES = [
+    "alexnet,convnet.py,member,ConvNet,train,90,99,not yet,,later",
+    "alexnet,convnet.py,option,convnet.py,--mini,177,177,ported,cli:train--mini,",
+    "alexnet,src/layer.cu,function,ConvLayer,fpropActs,700,720,ported,"
+    "cuda_convnet.layers.conv:ConvLayer kernels/filter_acts.cu:filter_acts,by an engine",
+    "cuda-convnet,src/nvmatrix/nvmatrix.cu,function,NVMatrix,slice,419,427,replaced,NumPy,a view",
+    "cuda-convnet2,make-data/make-data.py,function,,makedir,70,72,not needed,,pathlib does it",
+]
+
+
+@pytest.fixture
+def run(monkeypatch, typed, tmp_path):
+    """Runs the command on a crosswalk of five rows: (status, stdout, stderr)."""
+    record = tmp_path / "record"
+    record.mkdir()
+    (record / "crosswalk.csv").write_text("\n".join([",".join(crosswalk.COLUMNS), *LINES]) + "\n")
+    monkeypatch.setattr(crosswalk, "original_path", lambda: record)
+    monkeypatch.chdir(tmp_path)
+    return partial(typed, "original", "crosswalk")
+
+
+def test_without_arguments_it_counts(run):
+    status, out, err = run()
+    assert (status, err) == (0, "")
+    table = [line.split() for line in out.splitlines()]
+    assert table[0] == ["ported", "replaced", "not", "needed", "not", "yet", "together"]
+    assert ["alexnet", "2", "0", "0", "1", "3"] in table
+    assert ["cuda-convnet", "0", "1", "0", "0", "1"] in table
+    assert ["cuda-convnet2", "0", "0", "1", "0", "1"] in table
+    assert table[-1] == ["together", "2", "1", "1", "1", "5"]
+
+
+def test_the_counts_of_one_release(run):
+    _, out, _ = run("--release", "alexnet")
+    assert "cuda-convnet" not in out
+    assert out.splitlines()[-1].split() == ["together", "2", "0", "0", "1", "3"]
+
+
+def test_a_row_tells_the_place_the_status_where_it_lives_and_the_note(run):
+    status, out, err = run("fpropacts")
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "ConvLayer::fpropActs  ported"
+    assert lines[1] == "  original  alexnet:src/layer.cu:700-720"
+    assert lines[2].startswith("  here      port/cuda_convnet/layers/conv.py:")
+    assert lines[2].endswith("  ConvLayer")
+    assert lines[3].startswith("            kernels/filter_acts.cu:")
+    assert lines[3].endswith("  filter_acts")
+    assert lines[4] == "  note      by an engine"
+    assert lines[-1] == "1 row: 1 ported"
+
+
+def test_a_row_that_a_library_replaces_and_one_of_one_line(run):
+    _, out, _ = run("slice")
+    assert "  here      NumPy\n  note      a view\n" in out
+    _, out, _ = run("--", "--mini")
+    assert "  original  alexnet:convnet.py:177\n" in out
+    assert "convnet.py --mini  ported" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["ConvNet.train"], {"ConvNet.train"}),
+        (["convnet.py"], {"ConvNet.train", "convnet.py --mini"}),
+        (["make-data/"], {"makedir"}),
+        (["kernels/filter_acts.cu"], {"ConvLayer::fpropActs"}),
+        (["CONV", "--status", "ported"], {"convnet.py --mini", "ConvLayer::fpropActs"}),
+        (["--status", "not yet"], {"ConvNet.train"}),
+        (["a", "--release", "cuda-convnet"], {"NVMatrix::slice"}),
+    ],
+)
+def test_rows_are_found_by_part_of_a_name_or_path_of_theirs_or_ours(run, arguments, names):
+    status, out, _ = run(*arguments)
+    blocks = out.split("\n\n")
+    assert status == 0
+    assert {block.splitlines()[0].rpartition("  ")[0] for block in blocks[:-1]} == names
+
+
+def test_the_last_line_counts_the_rows(run):
+    _, out, _ = run("convnet")
+    assert out.splitlines()[-1] == "3 rows: 2 ported, 1 not yet"
+
+
+def test_nothing_of_that_name_is_told_in_one_line(run):
+    status, out, err = run("warp", "--release", "alexnet")
+    assert (status, out) == (2, "")
+    assert err == (
+        "alexnet2012: 'warp', alexnet: nothing like it in the crosswalk; give less of the name or path\n"
+    )
+
+
+def test_an_unknown_status_is_refused(run):
+    status, _, err = run("--status", "done")
+    assert status == 2
+    assert "not needed" in err
+
+
+def test_json_on_stdout_has_rows_and_counts_and_nothing_else(run):
+    status, out, err = run("fpropActs", "--json", "-")
+    report = json.loads(out)
+    assert (status, err) == (0, "")
+    assert report["summary"]["together"] == {
+        "ported": 1,
+        "replaced": 0,
+        "not needed": 0,
+        "not yet": 0,
+        "together": 1,
+    }
+    (row,) = report["rows"]
+    assert row["lines"] == [700, 720]
+    assert row["status"] == "ported"
+    assert [place["path"] for place in row["here"]] == [
+        "port/cuda_convnet/layers/conv.py",
+        "kernels/filter_acts.cu",
+    ]
+    assert all(first <= last for first, last in (place["lines"] for place in row["here"]))
+
+
+def test_json_in_a_file_comes_beside_the_text(run, tmp_path):
+    _, out, _ = run("--json", "rows.json")
+    assert "together" in out
+    assert len(json.loads((tmp_path / "rows.json").read_text())["rows"]) == len(LINES)
+
+
+def test_a_folder_for_the_json_that_is_not_there_is_told_before_anything(run):
+    status, out, err = run("--json", "none/rows.json")
+    assert (status, out) == (2, "")
+    assert "there is no folder none" in err
+
+
+def test_a_row_that_is_wrong_is_named_with_its_line(run, tmp_path):
+    path = tmp_path / "record" / "crosswalk.csv"
+    path.write_text(path.read_text() + "alexnet,a.py,function,,f,1,2,done,,x\n")
+    status, _, err = run()
+    assert status == 2
+    assert err.startswith(f"alexnet2012: {path}:7: status 'done' must be one of")
+
+
+def test_the_record_itself_is_counted(typed):
+    status, out, _ = typed("original", "crosswalk")
+    with (places.original_path() / "crosswalk.csv").open(newline="") as file:
+        number = sum(1 for _ in csv.reader(file)) - 1
+    assert status == 0
+    assert out.splitlines()[-1].split()[-1] == f"{number:,}"
+
+
+def test_a_terminal_that_closes_early_is_no_traceback():
+    result = subprocess.run(
+        f"{sys.executable} -m alexnet2012 original crosswalk --status ported | head -1",
+        shell=True,
+        env={"PYTHONPATH": f"{ROOT / 'port'}:{ROOT / 'reproduce'}", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in result.stderr
