@@ -1,0 +1,168 @@
+"""What the paper says of its networks, against the networks themselves."""
+
+import math
+import re
+
+import pytest
+
+from alexnet2012 import experiments
+from cuda_convnet.config import read_network
+from cuda_convnet.config.specs import ConvSpec, FCSpec, NormSpec, PoolSpec, WeightLayerSpec
+
+CONVOLUTIONS = ("conv1", "conv2", "conv3", "conv4", "conv5")
+FULLY_CONNECTED = ("fc2048a", "fc2048b"), ("fc2048ba", "fc2048bb"), ("fc1000",)
+PAPER_NEURONS = [253_440, 186_624, 64_896, 64_896, 43_264, 4096, 4096, 1000]
+
+
+@pytest.fixture(scope="module")
+def run145():
+    folder = experiments.path("145")
+    return read_network(folder / "layers.cfg", folder / "params.cfg")
+
+
+def layers(spec):
+    """The halves of each of the eight layers with weights, as the paper counts them."""
+    halves = [(f"{name}a", f"{name}b") for name in CONVOLUTIONS] + list(FULLY_CONNECTED)
+    return [[spec[name] for name in names] for names in halves]
+
+
+def parameters(spec, halves):
+    return sum(sum(spec.own_weights(layer)) + layer.num_biases for layer in halves)
+
+
+def neurons(spec):
+    return [sum(layer.outputs for layer in halves) for halves in layers(spec)]
+
+
+def released(releases, name, params=None):
+    folder = releases / "alexnet" / "layers"
+    return read_network(folder / f"layers-{name}.cfg", folder / f"layer-params-{params or name}.cfg")
+
+
+# --- the network of the paper -------------------------------------------------------------------------------
+def test_eight_layers_have_weights(run145):
+    assert [type(halves[0]) for halves in layers(run145)] == [ConvSpec] * 5 + [FCSpec] * 3
+    with_weights = {layer.name for layer in run145 if isinstance(layer, WeightLayerSpec)}
+    assert with_weights == {layer.name for halves in layers(run145) for layer in halves}
+
+
+@pytest.mark.parametrize(
+    ("name", "kernels", "size", "channels", "stride"),
+    [
+        ("conv1", 96, 11, 3, 4),
+        ("conv2", 256, 5, 48, 1),
+        ("conv3", 384, 3, 256, 1),
+        ("conv4", 384, 3, 192, 1),
+        ("conv5", 256, 3, 192, 1),
+    ],
+)
+def test_kernels_of_the_convolutions(run145, name, kernels, size, channels, stride):
+    halves = [run145[f"{name}{column}"] for column in "ab"]
+    assert sum(layer.filters for layer in halves) == kernels
+    for layer in halves:
+        assert set(layer.filter_size) == {size}
+        assert set(layer.stride) == {stride}
+        assert sum(layer.filter_channels) == channels
+
+
+def test_the_first_layer_has_290400_neurons_and_not_253440(run145):
+    assert neurons(run145)[0] == 55 * 55 * 96 == 290_400
+    assert PAPER_NEURONS[0] == 55 * 48 * 96
+
+
+def test_the_layers_above_have_the_neurons_that_the_paper_lists(run145):
+    assert neurons(run145)[1:] == PAPER_NEURONS[1:]
+    assert run145["probs"].inputs == ("fc1000",)
+
+
+def test_all_neurons_are_some_650000(run145):
+    assert sum(neurons(run145)) == 659_272
+    assert sum(PAPER_NEURONS) == 622_312
+
+
+def test_two_convolutions_hold_more_than_one_percent_of_the_parameters(run145):
+    shares = [parameters(run145, halves) / run145.num_parameters for halves in layers(run145)[:5]]
+    assert [f"{share:.2%}" for share in shares] == ["0.06%", "0.50%", "1.45%", "1.09%", "0.73%"]
+
+
+def test_most_parameters_are_in_the_first_fully_connected_layer(run145):
+    first = parameters(run145, layers(run145)[5])
+    assert first == 37_752_832
+    assert f"{first / run145.num_parameters:.0%}" == "62%"
+
+
+def test_each_gpu_holds_half_of_all_layers_but_the_last(run145):
+    *halved, last = layers(run145)
+    for one, other in halved:
+        assert (one.gpu, other.gpu) == (0, 1)
+        assert one.outputs == other.outputs
+    assert [layer.gpu for layer in last] == [0]
+
+
+def test_pooling_follows_the_normalisations_and_the_fifth_convolution(run145):
+    below = {layer.name: run145[layer.inputs[0]] for layer in run145 if isinstance(layer, PoolSpec)}
+    assert set(below) == {f"pool{n}{column}" for n in (1, 2, 3) for column in "ab"}
+    for name, layer in below.items():
+        assert isinstance(layer, ConvSpec if name.startswith("pool3") else NormSpec)
+
+
+def test_weights_start_at_0_03_in_the_upper_convolutions(run145):
+    deviations = [{value for layer in halves for value in layer.init_w} for halves in layers(run145)]
+    assert deviations == [{0.01}, {0.01}, {0.03}, {0.03}, {0.03}, {0.01}, {0.01}, {0.01}]
+
+
+def test_a_label_is_worth_ten_bits():
+    assert round(math.log2(1000)) == 10
+
+
+# --- other networks of the releases -------------------------------------------------------------------------
+@pytest.mark.release
+def test_what_the_ablations_took_away(releases):
+    whole = released(releases, "145")
+    norms = {layer.name for layer in whole if isinstance(layer, NormSpec)}
+    assert norms == {f"{name}{column}" for name in ("rnorm1", "rnorm2", "cnorm2") for column in "ab"}
+
+    bare = released(releases, "148")
+    assert {layer.name for layer in whole} - {layer.name for layer in bare} == norms
+    assert bare.num_parameters == whole.num_parameters
+
+    plain = released(releases, "147")
+    assert {(p.size_x, p.stride) for p in plain if isinstance(p, PoolSpec)} == {(2, 2)}
+    sizes = [[spec[f"pool{n}a"].outputs_x for n in (1, 2, 3)] for spec in (whole, plain)]
+    assert sizes == [[27, 13, 6], [28, 13, 6]]
+    paddings = [[spec[name].padding for name in ("conv2a", "conv5a")] for spec in (whole, plain)]
+    assert paddings == [[(2,), (1,)], [(1,), (0,)]]
+    assert plain.num_parameters == whole.num_parameters
+
+    single = released(releases, "145-half")
+    assert {layer.gpu for layer in single if isinstance(layer, WeightLayerSpec)} == {0}
+    assert [single[f"{name}a"].filters for name in CONVOLUTIONS] == [48, 128, 192, 192, 256]
+    assert single["fc4096a"].outputs == single["fc4096ba"].outputs == 4096
+    assert single.num_parameters == 59_798_312
+
+
+@pytest.mark.release
+def test_the_networks_of_fall_2009_and_fall_2011(releases):
+    for name, classes in (("146-2009", 10_184), ("141-2009-half", 10_184), ("146-2011", 21_843)):
+        spec = released(releases, name)
+        assert spec.num_classes == classes
+        for column in "ab":
+            assert {spec[name].src_layer for name in spec[f"conv6{column}"].inputs} <= {"pool3a", "pool3b"}
+    tuned = released(releases, "146-2012-2011")
+    assert tuned.num_classes == 1000
+    copied = {layer.name for layer in tuned if isinstance(layer, WeightLayerSpec) and layer.init_w_func}
+    everything = {layer.name for layer in tuned if isinstance(layer, WeightLayerSpec)}
+    assert everything - copied == {"fc1000"}
+
+
+@pytest.mark.release
+def test_cuda_convnet_of_july_2012_has_no_dropout(releases):
+    def types(release):
+        text = (releases / release / "layer.py").read_text(encoding="utf-8")
+        return set(re.findall(r"'([\w.]+)': lambda", text))
+
+    assert "conv" in types("cuda-convnet")
+    assert "hs" in types("alexnet") - types("cuda-convnet")
+    for name in ("minDiv", "topk"):
+        assert name in (releases / "alexnet" / "layer.py").read_text(encoding="utf-8")
+        assert name not in (releases / "cuda-convnet" / "layer.py").read_text(encoding="utf-8")
