@@ -20,6 +20,7 @@ COMMANDS = {
     "resume": "go on with a run where its last checkpoint stands",
     "test": "test a trained network on a batch folder",
     "original": "the releases of the original, and the record of 2012",
+    "study": "the original and the port side by side, in a browser",
     "bench": "measure speed: training steps, single operations, packing and loading",
 }
 

@@ -20,7 +20,7 @@ from cuda_convnet.engines.numpy_engine.parallel import available_cores
 
 EXTRAS = {
     "digits": ("sklearn", "scikit-learn", "the digits that `reproduce` trains on"),
-    "study": ("jinja2", "jinja2", "the report page of a run"),
+    "study": ("jinja2", "jinja2", "the report page of a run, and the reading room"),
     "plots": ("matplotlib", "matplotlib", "the curves and pictures of a report"),
     "images": ("simplejpeg", "simplejpeg", "batches of JPEG images"),
     "peer": ("torch", "torch", "PyTorch beside us in `bench`"),

@@ -10,7 +10,7 @@ import pytest
 
 from alexnet2012 import experiments
 from alexnet2012.predictions import Predictions
-from alexnet2012.records import original_path
+from alexnet2012.record.places import original_path
 from alexnet2012.report import Reproduction, fidelity_table, render, write_report
 from alexnet2012.report.beside_145 import beside_145
 from alexnet2012.report.diagram import crossings, network_svg, place

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
@@ -110,8 +111,11 @@ def details(box: Box, channels: int) -> str:
     return "cost" if isinstance(layer, CostSpec) else layer.type + relu
 
 
-def network_svg(spec: NetworkSpec) -> str:
-    """The picture as an SVG element; a stylesheet gives its classes their colours."""
+def network_svg(spec: NetworkSpec, links: Mapping[str, str] | None = None) -> str:
+    """The picture as an SVG element; a stylesheet gives its classes their colours.
+
+    `links` has the page of each layer, for a picture that one can click through.
+    """
     boxes = place(spec)
     crossed = crossings(boxes)
     by_name = {box.layer.name: box for box in boxes}
@@ -135,21 +139,29 @@ def network_svg(spec: NetworkSpec) -> str:
                     start, end = tops[source.row] + source.height, tops[box.row]
                     parts.append(f'<path class="{kind}" d="M{source.x:g} {start}L{box.x:g} {end}"/>')
     for box in boxes:
-        top, shade = tops[box.row], {None: "both", 0: "a", 1: "b"}[box.column]
-        weight = "tall" if box.height == TALL else "low"
-        rectangle = f'x="{box.x - BOX / 2:g}" y="{top}" width="{BOX}" height="{box.height}" rx="5"'
-        parts.append(f'<rect class="{shade} {weight}" {rectangle}/>')
-        name, rest = escape(box.layer.name), escape(details(box, channels))
-        if box.height == TALL:
-            parts.append(f'<text class="name" x="{box.x:g}" y="{top + 16}">{name}</text>')
-            parts.append(f'<text x="{box.x:g}" y="{top + 31}">{rest}</text>')
-        else:
-            parts.append(
-                f'<text x="{box.x:g}" y="{top + 16}"><tspan class="name">{name}</tspan> {rest}</text>'
-            )
+        drawn = _box(box, tops[box.row], details(box, channels))
+        link = links[box.layer.name] if links else ""
+        parts.append(f'<a href="{escape(link)}">{drawn}</a>' if link else drawn)
     met = sorted({target.layer.name for _, target in crossed})
     label = "The network, from the image down to the cost."
     if met:
         label += f" Its two columns exchange activations at {', '.join(met)}."
-    head = f'<svg class="network" role="img" aria-label="{escape(label)}" viewBox="0 0 {WIDTH} {y + MARGIN}">'
+    role = "group" if links else "img"  # an image has no links inside
+    view = f"0 0 {WIDTH} {y + MARGIN}"
+    head = f'<svg class="network" role="{role}" aria-label="{escape(label)}" viewBox="{view}">'
     return head + "".join(parts) + "</svg>"
+
+
+def _box(box: Box, top: int, told: str) -> str:
+    """A layer's box from `top` on, with its name and what it does."""
+    shade, weight = {None: "both", 0: "a", 1: "b"}[box.column], "tall" if box.height == TALL else "low"
+    rectangle = f'x="{box.x - BOX / 2:g}" y="{top}" width="{BOX}" height="{box.height}" rx="5"'
+    name, rest = escape(box.layer.name), escape(told)
+    if box.height == TALL:
+        words = (
+            f'<text class="name" x="{box.x:g}" y="{top + 16}">{name}</text>'
+            f'<text x="{box.x:g}" y="{top + 31}">{rest}</text>'
+        )
+    else:
+        words = f'<text x="{box.x:g}" y="{top + 16}"><tspan class="name">{name}</tspan> {rest}</text>'
+    return f'<rect class="{shade} {weight}" {rectangle}/>{words}'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,12 @@ FILTERS_PER_ROW = 8
 
 def fill(template: str, **values: Any) -> str:
     """A template of this package, filled with `values`."""
+    text: str = _environment().get_template(template).render(**values)
+    return text
+
+
+@cache
+def _environment() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -26,7 +33,7 @@ def fill(template: str, **values: Any) -> str:
     )
     environment.filters["percent"] = lambda share, digits=1: f"{100 * share:.{digits}f}%"
     environment.filters["count"] = lambda number: f"{number:,}"
-    return environment.get_template(template).render(**values)
+    return environment
 
 
 def filter_sheets(first_filters: Mapping[str, NDArray[np.float32]]) -> list[dict[str, Any]]:

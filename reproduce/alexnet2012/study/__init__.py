@@ -1,0 +1,1 @@
+"""The reading room: a static site that puts the original beside the port."""
