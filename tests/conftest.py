@@ -30,13 +30,38 @@ def find_mpiexec():
     return shutil.which("mpiexec", path=Path(sys.executable).parent) or shutil.which("mpiexec")
 
 
+def find_browser():
+    """Chromium, or Chrome, and its driver; None where one is missing, or Selenium, which drives them."""
+    found = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+    return found if all(found) and importlib.util.find_spec("selenium") else None
+
+
+NEEDS = {
+    "mpi": (
+        lambda: importlib.util.find_spec("mpi4py") and find_mpiexec(),
+        "needs MPI: pip install 'alexnet2012[mpi]'",
+    ),
+    "browser": (
+        find_browser,
+        "needs a browser: apt-get install chromium chromium-driver; pip install 'alexnet2012[browser]'",
+    ),
+}
+"""What tests of a mark need, and how to get it."""
+
+
 def pytest_collection_modifyitems(items):
-    """Skip what needs MPI where mpi4py or an MPI library is missing."""
-    if importlib.util.find_spec("mpi4py") and find_mpiexec():
-        return
-    for item in items:
-        if item.get_closest_marker("mpi"):
-            item.add_marker(pytest.mark.skip(reason="needs MPI: pip install 'alexnet2012[mpi]'"))
+    """Skip what needs MPI, or a browser, where that is missing."""
+    for mark, (find, reason) in NEEDS.items():
+        if not find():
+            for item in items:
+                if item.get_closest_marker(mark):
+                    item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def browser_programs():
+    """The paths of Chromium and its driver."""
+    return find_browser()
 
 
 @pytest.fixture(scope="session")

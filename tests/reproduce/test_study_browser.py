@@ -1,0 +1,321 @@
+"""The reading room in a browser: search, keys, sides that end together, dark, light, a phone, print."""
+
+import base64
+import threading
+
+import pytest
+from study_site import build, stand_in
+
+from alexnet2012.study.server import make_server
+
+pytestmark = pytest.mark.browser
+
+WIDE, PHONE = (1400, 900), (360, 740)
+KINDS = (
+    "index.html",
+    "network.html",
+    "parts.html",
+    "kernels.html",
+    "parts/filter_acts.html",
+    "parts/conv_layer.html",
+    "parts/update.html",
+    "stages/conv2a.html",
+    "notebook.html",
+    "claims.html",
+    "answers.html",
+    "crosswalk/index.html",
+    "crosswalk/alexnet/src-layer.cu.html",
+)
+"""A page of each kind."""
+LONG = "parts/filter_acts.html"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """The address of a site that is served, with all releases at hand."""
+    out = tmp_path_factory.mktemp("study") / "site"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        build(out, monkeypatch, stand_in(tmp_path_factory.mktemp("releases")))
+    with make_server(out, 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def chromium(browser_programs):
+    """Chromium without a window."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    binary, driver = browser_programs
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage"):
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options=options, service=Service(driver))
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture
+def browser(chromium):
+    """The same as each test finds it: wide, light, without motion."""
+    look(chromium, WIDE)
+    chromium.get_log("browser")
+    return chromium
+
+
+def look(browser, size, scheme="light"):
+    """Give the browser a window's size and a colour scheme; without motion, so that tests need not wait."""
+    width, height = size
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": name, "value": value} for name, value in features.items()]},
+    )
+
+
+def wait(browser, script, *arguments):
+    """Wait until a script gives something true, and give it."""
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    return WebDriverWait(browser, 10, 0.05).until(lambda b: b.execute_script(f"return {script}", *arguments))
+
+
+def press(browser, *keys):
+    """Type into whatever has the focus."""
+    from selenium.webdriver import ActionChains
+
+    actions = ActionChains(browser)
+    for key in keys:
+        actions.send_keys(key)
+    actions.perform()
+
+
+def test_no_page_has_an_error_on_its_console(browser, address):
+    for page in KINDS:
+        browser.get(address + page)
+        assert browser.get_log("browser") == [], page
+
+
+def test_an_error_on_the_console_would_be_seen(browser, address):
+    browser.get(address)
+    browser.execute_script("setTimeout(() => { throw new Error('planted') })")
+    assert wait(browser, "true")
+    assert any("planted" in entry["message"] for entry in browser.get_log("browser"))
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (WIDE, "dark"), (PHONE, "light")])
+def test_pages_are_accessible(browser, address, size, scheme):
+    from axe_core_python.selenium import Axe
+
+    look(browser, size, scheme)
+    for page in KINDS:
+        browser.get(address + page)
+        found = Axe().run(browser)["violations"]
+        assert [(v["id"], v["nodes"][0]["html"]) for v in found] == [], page
+
+
+def test_the_accessibility_check_finds_a_planted_fault(browser, address):
+    from axe_core_python.selenium import Axe
+
+    browser.get(address)
+    browser.execute_script("document.querySelector('#search').removeAttribute('aria-label')")
+    browser.execute_script("document.querySelector('#search').removeAttribute('placeholder')")
+    assert [v["id"] for v in Axe().run(browser)["violations"]] == ["label"]
+
+
+def test_a_slash_and_a_name_lead_to_the_symbol_beside_the_port(browser, address):
+    from selenium.webdriver.common.keys import Keys
+
+    browser.get(address)
+    press(browser, "/", "convlayer::fpropacts")
+    wait(
+        browser,
+        "document.querySelector('#found [aria-selected=true]')?.textContent.includes('ConvLayer::fpropActs')",
+    )
+    press(browser, Keys.ENTER)
+    wait(browser, "document.querySelector('.pair:target')")
+    assert browser.execute_script(
+        "return document.querySelector('.pair:target .original .symbol').textContent.includes('fpropActs')"
+    )
+    top = browser.execute_script("return document.querySelector('.pair:target').getBoundingClientRect().top")
+    assert 0 <= top < WIDE[1] / 2
+
+
+def test_the_search_finds_ports_kernels_layers_runs_and_claims(browser, address):
+    browser.get(address)
+    press(browser, "/")
+    for typed, place in {
+        "ConvNet.train_minibatch": "cuda_convnet.network",
+        "filterActs": "kernels/filter_acts.cu",
+        "conv2a": "layer of run 145",
+        "run 146-2012-2011": "lab notebook",
+        "60 million": "claim of the paper",
+    }.items():
+        browser.execute_script(
+            "search.value = arguments[0]; search.dispatchEvent(new Event('input'))",
+            typed,
+        )
+        wait(browser, "document.querySelector('#found').textContent.includes(arguments[0])", place)
+
+
+def test_what_is_called_by_no_name_is_told(browser, address):
+    browser.get(address)
+    press(browser, "/", "qqqq")
+    wait(browser, "document.querySelector('#found').textContent === 'Nothing is called so'")
+
+
+def test_arrows_choose_and_escape_leaves_the_search(browser, address):
+    from selenium.webdriver.common.keys import Keys
+
+    browser.get(address)
+    press(browser, "/", "fprop")
+    wait(browser, "document.querySelectorAll('#found [data-href]').length > 2")
+    press(browser, Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ARROW_UP)
+    chosen = "document.querySelector('#search').getAttribute('aria-activedescendant')"
+    assert browser.execute_script(f"return {chosen}") == "found-1"
+    press(browser, Keys.ESCAPE)
+    assert browser.execute_script("return document.querySelector('#found').hidden")
+    assert browser.execute_script("return document.activeElement.id") != "search"
+
+
+SIDES = """
+const row = document.querySelectorAll('.sides')[arguments[0]];
+const top = document.querySelector('.heads').getBoundingClientRect().bottom;
+const slides = [...row.querySelectorAll('.slide')].map((slide) => slide.getBoundingClientRect());
+return { top, row: row.getBoundingClientRect().toJSON(), slides: slides.map((slide) => slide.toJSON()) };
+"""
+
+
+def longest_row(browser):
+    """The place of the tallest pair, which is taller than the window, with sides of different heights."""
+    heights = browser.execute_script(
+        "return [...document.querySelectorAll('.sides')].map((row) => row.offsetHeight)"
+    )
+    tallest = heights.index(max(heights))
+    assert heights[tallest] > 1.5 * WIDE[1]
+    return tallest
+
+
+def scroll_through(browser, row, share):
+    """Scroll so that the pair has passed by that share: 0 at its beginning, 1 at its end."""
+    found = browser.execute_script(SIDES, row)
+    browser.execute_script("scrollBy(0, arguments[0])", found["row"]["top"] - 100)
+    found = browser.execute_script(SIDES, row)
+    through = found["row"]["height"] - (WIDE[1] - found["top"])
+    browser.execute_script("scrollBy(0, arguments[0])", found["row"]["top"] - found["top"] + share * through)
+    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+    return browser.execute_script(SIDES, row)
+
+
+@pytest.mark.parametrize("share", [0, 0.25, 0.5, 1])
+def test_both_sides_of_a_long_pair_scroll_from_their_beginnings_to_their_ends_together(
+    browser, address, share
+):
+    browser.get(address + LONG)
+    found = scroll_through(browser, longest_row(browser), share)
+    window = WIDE[1] - found["top"]
+    for slide in found["slides"]:
+        passed = (found["top"] - slide["top"]) / (slide["height"] - window)
+        assert passed == pytest.approx(share, abs=0.01)
+    heights = [slide["height"] for slide in found["slides"]]
+    assert max(heights) > 1.1 * min(heights)
+
+
+def test_on_a_phone_the_sides_stand_one_below_the_other_and_do_not_slide(browser, address):
+    look(browser, PHONE)
+    browser.get(address + LONG)
+    browser.execute_script("document.querySelectorAll('.sides')[0].scrollIntoView()")
+    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+    original, port = browser.execute_script(
+        "return [...document.querySelector('.sides').children].map((s) => s.getBoundingClientRect().toJSON())"
+    )
+    assert port["top"] >= original["bottom"]
+    assert browser.execute_script(
+        "return [...document.querySelectorAll('.slide')].every((slide) => !slide.style.transform)"
+    )
+
+
+@pytest.mark.parametrize("size", [PHONE, (768, 1024), WIDE])
+def test_no_page_is_wider_than_the_window(browser, address, size):
+    look(browser, size)
+    for page in KINDS:
+        browser.get(address + page)
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= size[0], page
+
+
+def test_j_and_k_step_from_pair_to_pair_and_arrows_turn_pages(browser, address):
+    from selenium.webdriver.common.keys import Keys
+
+    browser.get(address + LONG)
+    tops = (
+        "[...document.querySelectorAll('.pair')].map((pair) => Math.round(pair.getBoundingClientRect().top))"
+    )
+    line = browser.execute_script(
+        "return parseFloat(getComputedStyle(document.documentElement).scrollPaddingTop)"
+    )
+    press(browser, "j")
+    wait(browser, f"Math.abs({tops}[0] - {line}) < 3")
+    press(browser, "j")
+    wait(browser, f"Math.abs({tops}[1] - {line}) < 3")
+    press(browser, "k")
+    wait(browser, f"Math.abs({tops}[0] - {line}) < 3")
+    after = browser.execute_script("return document.querySelector('.turn [rel=next]').href")
+    press(browser, Keys.ARROW_RIGHT)
+    wait(browser, "location.href === arguments[0]", after)
+    press(browser, Keys.ARROW_LEFT)
+    wait(browser, "location.href === arguments[0]", address + LONG)
+
+
+def test_the_first_tab_leads_past_the_rooms_to_the_text(browser, address):
+    from selenium.webdriver.common.keys import Keys
+
+    browser.get(address)
+    press(browser, Keys.TAB)
+    assert browser.execute_script("return document.activeElement.textContent") == "Skip to the text"
+    press(browser, Keys.ENTER)
+    assert browser.execute_script("return location.hash") == "#main"
+
+
+def test_a_layer_in_the_picture_leads_to_its_page(browser, address):
+    browser.get(address + "network.html")
+    browser.execute_script(
+        "[...document.querySelectorAll('.network a')].find((a) => a.textContent.startsWith('conv3b'))"
+        ".dispatchEvent(new MouseEvent('click', { bubbles: true }))"
+    )
+    wait(browser, "document.querySelector('h1').textContent.includes('conv3a and conv3b')")
+
+
+def test_dark_and_light_are_different_colours(browser, address):
+    browser.get(address)
+    colours = []
+    for scheme in ("light", "dark"):
+        look(browser, WIDE, scheme)
+        colours.append(browser.execute_script("return getComputedStyle(document.body).backgroundColor"))
+    assert colours == ["rgb(252, 251, 248)", "rgb(22, 24, 27)"]
+
+
+def test_a_page_prints_without_the_rooms_and_with_whole_lines(browser, address):
+    browser.get(address + LONG)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert browser.execute_script("return getComputedStyle(document.querySelector('.top')).display") == "none"
+    assert (
+        browser.execute_script("return getComputedStyle(document.querySelector('.code i')).whiteSpace")
+        == "pre-wrap"
+    )
+    printed = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
+    assert base64.b64decode(printed["data"]).startswith(b"%PDF")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_the_site_works_from_the_disk_without_a_server(browser, address, tmp_path, monkeypatch):
+    build(tmp_path / "site", monkeypatch)
+    browser.get((tmp_path / "site" / "index.html").as_uri())
+    press(browser, "/", "convlayer::fpropacts")
+    wait(browser, "document.querySelectorAll('#found [data-href]').length > 0")
+    assert browser.get_log("browser") == []
