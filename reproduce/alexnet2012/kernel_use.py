@@ -88,6 +88,7 @@ def call_rare_operations(engine: Engine) -> None:
     engine.constrain_ball(a, norm=1.0)
     engine.constrain_contrast(a, norm_min=0.5, norm_max=1.0)
     engine.matrix_tile(row, a)
+    engine.matrix_square(a, b)
     engine.random_normal(a, key=(1, 2), counter=0)
     images, maps = engine.zeros((16, 8, 8, MINIBATCH)), engine.zeros((16, 4, 4, MINIBATCH))
     engine.pool_rand(images, maps, size_x=3, start=0, stride=2, key=(1, 2), counter=0)
