@@ -18,12 +18,17 @@ MOST_BYTES = 500_000
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A site built with all releases at hand."""
+def built(tmp_path_factory):
+    """A site built with all releases at hand: its folder, and what it shows."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         out = tmp_path_factory.mktemp("study") / "site"
-        build(out, monkeypatch, stand_in(tmp_path_factory.mktemp("releases")))
-        return out
+        room, _ = build(out, monkeypatch, stand_in(tmp_path_factory.mktemp("releases")))
+        return out, room
+
+
+@pytest.fixture(scope="module")
+def folder(built):
+    return built[0]
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +109,18 @@ def test_every_run_claim_and_part_is_there(pages):
     assert {f"run-{run.id}" for run in read_notebook()} <= set(pages["notebook.html"].ids)
     assert {claim.id for claim in read_claims()} <= set(pages["claims.html"].ids)
     assert {f"parts/{part.slug}.html" for part in read_parts()} <= set(pages)
+
+
+def test_every_ported_symbol_of_the_release_stands_beside_the_port(built):
+    _, room = built
+    lines = [(row.path, row.line, row.end) for row in room.shown if row.release == "alexnet"]
+    hidden = [
+        row.place
+        for row in room.rows
+        if (row.release, row.status) == ("alexnet", "ported")
+        and not any(path == row.path and first <= row.line <= row.end <= last for path, first, last in lines)
+    ]
+    assert hidden == []
 
 
 def test_every_symbol_of_the_crosswalk_is_listed_and_can_be_searched(folder, pages):
