@@ -35,9 +35,25 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run a command; a ConvnetError is one line on stderr and exit status 2."""
+    """Run a command. A user's mistake is one line on stderr and exit status 2."""
     try:
-        cli(prog_name="alexnet2012")
+        status = cli(prog_name="alexnet2012", standalone_mode=False)
+    except click.Abort:
+        click.echo("Aborted!", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        click.echo(_told(error), err=True)
+        sys.exit(error.exit_code)
     except ConvnetError as error:
         click.echo(f"alexnet2012: {error}", err=True)
         sys.exit(2)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _told(error: click.ClickException) -> str:
+    """A mistake on the command line in one line; of a group without a command, its help."""
+    message = error.format_message()
+    if "\n" in message:
+        return message
+    command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "alexnet2012"
+    return f"{command}: {message.rstrip('.')}; see `{command} --help`"
