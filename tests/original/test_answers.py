@@ -1,6 +1,7 @@
 """The answers of paper.md: what this program does, and that the lines of the original hold the facts.
 
-answers.csv has, for every link of paper.md, words that stand in those lines in this order.
+answers.csv has, for every link of paper.md, words that stand in those lines in this order, and signs on
+which a fact depends: `#` where a line is a comment, `+`, `-`, `/`.
 """
 
 import csv
@@ -41,8 +42,8 @@ def test_every_link_has_its_facts_and_the_other_way_round():
 
 
 def words(text):
-    """Names and numbers, in order."""
-    return re.findall(r"\d+\.\d*\w*|\w+", text)
+    """Names, numbers and signs, in order."""
+    return re.findall(r"\d+\.\d*\w*|\w+|[#+/-]", text)
 
 
 @pytest.mark.release
@@ -51,6 +52,42 @@ def test_the_lines_of_the_original_hold_the_fact(releases, fact):
     lines = (releases / fact["release"] / fact["path"]).read_text(encoding="utf-8").splitlines()
     there = iter(words("\n".join(lines[int(fact["first"]) - 1 : int(fact["last"])])))
     assert [word for word in words(fact["words"]) if word not in there] == []
+
+
+@pytest.mark.release
+def test_the_release_names_no_border_but_the_default(releases):
+    """Of the lines in programs, scripts and notes that speak of it, one has a number, and that is 4."""
+    files = sorted(
+        path for path in (releases / "alexnet").rglob("*") if path.suffix in (".py", ".sh", ".cfg", ".txt")
+    )
+    assert len(files) > 180
+    found = [
+        (path.name, line)
+        for path in files
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
+        if re.search(r"crop[-_ ]?border", line, re.IGNORECASE)
+    ]
+    assert [name for name, line in found if "default=" in line] == ["convnet.py"]
+    assert {number for _, line in found for number in re.findall(r"\b\d+\b", line)} == {"4"}
+    assert {name for name, _ in found} <= {
+        f"conv{name}.py" for name in ("net", "data", "data_cifar", "data_flickr", "data_jpeg")
+    }
+
+
+@pytest.mark.release
+def test_no_note_says_what_is_full(releases):
+    """Notes with that word tell where a run was trained, or that the set is bad; no number of images."""
+    lines = [
+        line
+        for path in sorted((releases / "alexnet" / "layers").glob("layer*.cfg"))
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
+        if re.search(r"^\s*#.*\bfull\b", line)
+    ]
+    assert len(lines) > 15
+    for line in lines:
+        numbers = set(re.findall(r"\d{4,}", line.replace(",", "")))
+        assert numbers <= {"2010", "2012"}, line
+        assert not re.search(r"images|contains|includes|consists|crop", line), line
 
 
 # --- the network --------------------------------------------------------------------------------------------
@@ -132,18 +169,14 @@ def test_a_crop_has_33_places_each_way_which_makes_2178_with_reflections():
 
 
 def test_noise_that_was_used_cannot_be_used_again():
-    """In the shapes of the original: a column for each image is cut off and flattened to a row of colours."""
+    """In the shapes of the original: what is cut off is made one row, in the module for JPEGs one column."""
     cases = 8
-    used = np.zeros((3, 1024), np.float32)[:, :cases].reshape((1, 3 * cases))
-    again = used[:, :cases]
-    assert again.size == cases
-    with pytest.raises(ValueError, match="cannot reshape"):
-        again.reshape((1, 3 * cases))
-    eigen = np.ones(3), np.eye(3)
-    random = np.random.RandomState(1)
-    first, second = (augmentation.draw_color_noise(random, cases, *eigen) for _ in range(2))
-    assert first.shape == second.shape == (3, cases)
-    assert (first != second).all()
+    pixels = np.zeros((3, 1024), np.float32)[:, :cases].reshape((1, 3 * cases))[:, :cases]
+    jpegs = np.zeros((1024, 3), np.float32)[:cases, :].reshape((3 * cases, 1))[:cases, :]
+    for again in (pixels, jpegs):
+        assert again.size == cases
+        with pytest.raises(ValueError, match="cannot reshape"):
+            again.reshape((3 * cases, 1))
 
 
 # --- training -----------------------------------------------------------------------------------------------

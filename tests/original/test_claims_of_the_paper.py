@@ -2,12 +2,18 @@
 
 import math
 import re
+from contextlib import closing
 
+import numpy as np
 import pytest
 
 from alexnet2012 import experiments
 from cuda_convnet.config import read_network
-from cuda_convnet.config.specs import ConvSpec, FCSpec, NormSpec, PoolSpec, WeightLayerSpec
+from cuda_convnet.config.specs import ConvSpec, FCSpec, HiddenSexSpec, NormSpec, PoolSpec, WeightLayerSpec
+from cuda_convnet.data.batches import Augmentation, BatchWriter, DatasetPlan
+from cuda_convnet.data.loader import Loader
+from cuda_convnet.network import PassType
+from small_nets import DATA, LABELS, LOGREG, PROBS, fc, make_net, random_data, rates
 
 CONVOLUTIONS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 FULLY_CONNECTED = ("fc2048a", "fc2048b"), ("fc2048ba", "fc2048bb"), ("fc1000",)
@@ -75,9 +81,10 @@ def test_the_layers_above_have_the_neurons_that_the_paper_lists(run145):
     assert run145["probs"].inputs == ("fc1000",)
 
 
-def test_all_neurons_are_some_650000(run145):
+def test_all_neurons_are_some_660000_and_not_650000(run145):
     assert sum(neurons(run145)) == 659_272
     assert sum(PAPER_NEURONS) == 622_312
+    assert {round(659_272, -4), round(622_312, -4)} == {660_000, 620_000}
 
 
 def test_two_convolutions_hold_more_than_one_percent_of_the_parameters(run145):
@@ -106,6 +113,52 @@ def test_pooling_follows_the_normalisations_and_the_fifth_convolution(run145):
         assert isinstance(layer, ConvSpec if name.startswith("pool3") else NormSpec)
 
 
+def test_where_run_145_rectifies(run145):
+    """Behind pooling in the first and the fifth stage, at once in the others, nowhere in the last layer."""
+    rectified = {layer.src_layer for layer in run145 if layer.type == "neuron"}
+    kinds = {layer.neuron.type for layer in run145 if layer.type == "neuron"}
+    assert kinds == {"relu"}
+    names = ("pool1", "conv2", "conv3", "conv4", "pool3", "fc2048", "fc2048b")
+    assert rectified == {f"{name}{column}" for name in names for column in "ab"}
+    for column in "ab":
+        assert run145[f"pool1{column}"].inputs == (f"rnorm1{column}",)
+        assert run145[f"rnorm1{column}"].inputs == (f"conv1{column}",)
+        assert run145[f"pool3{column}"].inputs == (f"conv5{column}",)
+
+
+def dropout(run145, pass_type):
+    """Outputs of a hidden layer and of the dropout over it, with what run 145 has above its own."""
+    hidden = [layer for layer in run145 if isinstance(layer, HiddenSexSpec)]
+    below = {run145[layer.inputs[0]].src_layer for layer in hidden}
+    assert below == {"fc2048a", "fc2048b", "fc2048ba", "fc2048bb"}
+    ((keep, enable),) = {(layer.keep, layer.enable) for layer in hidden}
+    layers = {
+        **DATA,
+        **LABELS,
+        "low": fc("data", 400),
+        "drop": {"type": "hs", "inputs": "low", "keep": keep},
+        "fc": fc("drop", 4),
+        **PROBS,
+        **LOGREG,
+    }
+    params = {"low": rates(), "drop": {"enable": int(enable)}, "fc": rates(), "logprob": {"coeff": 1}}
+    net = make_net(layers, params, [6, 1], 4)
+    net.fprop(random_data([6, 1], 8, 4), pass_type)
+    return net.acts("low"), net.acts("drop")
+
+
+def test_run_145_drops_half_of_its_hidden_units_in_training(run145):
+    units, seen = dropout(run145, PassType.TRAIN)
+    kept = seen == units
+    assert (seen[~kept] == 0).all()
+    assert kept.mean() == pytest.approx(0.5, abs=0.03)
+
+
+def test_run_145_halves_its_hidden_units_in_tests(run145):
+    units, seen = dropout(run145, PassType.TEST)
+    np.testing.assert_array_equal(seen, np.float32(0.5) * units)
+
+
 def test_weights_start_at_0_03_in_the_upper_convolutions(run145):
     deviations = [{value for layer in halves for value in layer.init_w} for halves in layers(run145)]
     assert deviations == [{0.01}, {0.01}, {0.03}, {0.03}, {0.03}, {0.01}, {0.01}, {0.01}]
@@ -113,6 +166,28 @@ def test_weights_start_at_0_03_in_the_upper_convolutions(run145):
 
 def test_a_label_is_worth_ten_bits():
     assert round(math.log2(1000)) == 10
+
+
+def test_colour_noise_is_one_for_all_pixels_and_another_in_the_next_epoch(tmp_path):
+    plan = DatasetPlan(
+        recipe={"source": "random pixels", "seed": 1},
+        class_names=("cat", "dog"),
+        image_shape=(3, 8, 8),
+        counts={"train": (12,), "test": (2,)},
+        augmentation=Augmentation(0, 4, False),
+        command="tests",
+    )
+    writer, random = BatchWriter(tmp_path / "images", plan), np.random.RandomState(1)
+    for split, number in writer.unfinished():
+        count = plan.counts[split][number - 1]
+        pixels = random.randint(0, 256, (count, 3, 8, 8)).astype(np.uint8)
+        writer.write(split, number, pixels, np.zeros(count, np.int32), [str(i) for i in range(count)])
+    loader = Loader(writer.finish(), "train", seed=5, color_noise=0.1, minibatch=12)
+    with closing(loader.minibatches(start_epoch=1, start_batch=1)) as minibatches:
+        first, second = (next(minibatches).views[0][0].reshape(3, 64, 12) for _ in range(2))
+    change = second - first  # of the same images
+    assert np.abs(change - change[:, :1]).max() < 1e-3
+    assert (np.abs(change[:, 0]) > 1e-3).all()
 
 
 # --- other networks of the releases -------------------------------------------------------------------------
@@ -139,6 +214,75 @@ def test_what_the_ablations_took_away(releases):
     assert [single[f"{name}a"].filters for name in CONVOLUTIONS] == [48, 128, 192, 192, 256]
     assert single["fc4096a"].outputs == single["fc4096ba"].outputs == 4096
     assert single.num_parameters == 59_798_312
+
+
+def written(releases, file, names):
+    """The values of parameters in a file of the releases, as text: {name: {value}}."""
+    text = (releases / file).read_text(encoding="utf-8")
+    pairs = re.findall(r"^(\w+)=(\S+)$", text, re.MULTILINE)
+    return {name: {value for found, value in pairs if found == name} for name in names}
+
+
+@pytest.mark.release
+def test_constants_of_normalisation_in_the_released_files(releases):
+    text = (releases / "alexnet/layers/layer-params-145.cfg").read_text(encoding="utf-8")
+    for name in ("rnorm1a", "rnorm1b", "rnorm2a", "rnorm2b"):
+        section = text.split(f"[{name}]\n")[1].split("\n[")[0]
+        assert dict(line.split("=") for line in section.split()) == {
+            "scale": "0.0001",
+            "pow": "0.75",
+            "minDiv": "2",
+        }
+    network = released(releases, "145")
+    assert {n.size for n in network if isinstance(n, NormSpec) and n.type == "cmrnorm"} == {5}
+    assert {n.min_div for n in network if isinstance(n, NormSpec) and n.type == "rnorm"} == {1}
+
+
+@pytest.mark.release
+def test_momentum_and_decay_in_the_released_files(releases):
+    network = [layer for layer in released(releases, "145") if isinstance(layer, WeightLayerSpec)]
+    assert len(network) == 15
+    assert {value for layer in network for value in layer.mom_w} == {0.9}
+    assert {layer.mom_b for layer in network} == {0.9}
+    assert {value for layer in network for value in layer.wc} == {0.0005}
+    assert written(releases, "alexnet/layers/layer-params-145.cfg", ["wcB"]) == {"wcB": set()}
+
+
+@pytest.mark.release
+def test_networks_for_imagenet_have_dropout_and_weight_decay_and_those_for_cifar10_no_dropout(releases):
+    folders = {name: releases / "alexnet" / name for name in ("layers", "layers-cifar", "example-layers")}
+    files = {name: sorted(folder.glob("layers-*.cfg")) for name, folder in folders.items()}
+    dropping = {
+        path for paths in files.values() for path in paths if re.search(r"^type=hs$", path.read_text(), re.M)
+    }
+    assert len(files["layers"]) == 63
+    assert dropping == set(files["layers"])
+    params = sorted(folders["layers"].glob("layer-params-*.cfg"))
+    assert len(params) > 90
+    for path in params:
+        decays = written(path.parent, path.name, ["wc"])["wc"]
+        assert decays, path
+        assert all(float(value) > 0 for each in decays for value in each.split(",")), path
+
+
+@pytest.mark.release
+def test_what_came_with_normalisation_on_cifar10(releases):
+    folder = releases / "cuda-convnet" / "example-layers"
+    with_it, without = (
+        read_network(folder / f"layers-{name}.cfg", folder / f"layer-params-{name}.cfg")
+        for name in ("conv-local-11pct", "conv-local-13pct")
+    )
+    names = {layer.name for layer in with_it} - {layer.name for layer in without}
+    assert names == {layer.name for layer in with_it if isinstance(layer, NormSpec)} == {"rnorm1", "rnorm2"}
+    learning = [layer.name for layer in without if isinstance(layer, WeightLayerSpec)]
+    assert learning == ["conv1", "conv2", "local3", "local4", "fc10"]
+    filters = [(with_it[name].filters, without[name].filters) for name in learning[:4]]
+    assert filters == [(64, 64), (64, 64), (64, 32), (32, 32)]
+    assert [with_it[name].wc for name in learning] == [(0,), (0,), (0.004,), (0.004,), (0.01,)]
+    assert [without[name].wc for name in learning] == [(0,), (0,), (0.004,), (0.004,), (0.004,)]
+    for name, error in (("11pct", "11%"), ("13pct", "13%")):
+        first = (folder / f"layer-params-conv-local-{name}.cfg").read_text(encoding="utf-8").splitlines()[0]
+        assert error in first
 
 
 @pytest.mark.release

@@ -9,7 +9,15 @@ import pytest
 
 from alexnet2012.record.drawing import Dot, Drawing, Line, Words
 from alexnet2012.record.family import Edge, Family
-from alexnet2012.record.notebook import PAPER_RUNS, Experiment, Place, anchor, number, read_notebook
+from alexnet2012.record.notebook import (
+    DATASETS,
+    PAPER_RUNS,
+    Experiment,
+    Place,
+    anchor,
+    number,
+    read_notebook,
+)
 from alexnet2012.record.notebook_pictures import (
     LEFT,
     RIGHT,
@@ -253,6 +261,129 @@ def _lines(path):
     return path.read_text(encoding="utf-8", errors="replace").split("\n")
 
 
+def _told(releases, run):
+    """The lines that tell of a run, a list for each place."""
+    places = ((_lines(releases / "alexnet" / place.file), place) for place in run.told_in)
+    return [lines[place.first - 1 : place.last] for lines, place in places]
+
+
+NAMES = {
+    **dict.fromkeys(("epsw", "epstw", "epw"), "epsW"),
+    **dict.fromkeys(("color noise", "color (brightness) noise", "brightness noise of"), "color_noise"),
+    "fade prob": "fade_prob",
+    "mini": "mini",
+    "wc": "wc",
+}
+"""What the notes call a parameter, in lower case."""
+
+_NUMBER = r"(\d[\d.]*)"
+_LAYERS = r"((?:conv|fc)\d*(?:[,/] ?(?:conv|fc)?\d+(?![\d.]))*)"
+_CHANGE = re.compile(
+    rf"(?:{_LAYERS} )?({'|'.join(map(re.escape, NAMES))})(?: {_LAYERS})?(?: to| ot)? +{_NUMBER}"
+    rf"(?: from {_NUMBER})?(?: on {_LAYERS})?(?:, {_NUMBER} elsewhere)?"
+)
+
+
+def _layers(text):
+    """`conv1/2` is conv1 and conv2."""
+    return (
+        tuple(re.sub(r"[,/] ?(?=\d)", ",conv", text).replace("/", ",").replace(" ", "").split(","))
+        if text
+        else ()
+    )
+
+
+def noted(lines):
+    """(epoch, batch, name, value, was, layers) of the changes that notes tell with the epoch."""
+    when = None
+    for line in lines:
+        if found := re.search(r"epoch +(\d+)(?:\.(\d+))?:", line.lower()):
+            when = int(found[1]), int(found[2] or 0)
+        elif not re.match(r"#\s{3,}", line):  # what is set in goes on
+            when = None
+        if when:
+            for before, name, behind, value, was, on, elsewhere in _CHANGE.findall(line.lower()):
+                layers = _layers(before or behind or on)
+                yield *when, NAMES[name], float(value), float(was) if was else None, layers
+                if elsewhere:
+                    yield *when, NAMES[name], float(elsewhere), None, ()
+
+
+TOLD_OTHERWISE = {
+    "120-4gpu": {(22, 0, "epsW", 0.001, 0.01, ()), (49, 0, "epsW", 0.0001, 0.001, ())},  # by run4.sh
+    "170-contfade": {(107, 0, "color_noise", 0.1, None, ()), (137, 0, "fade_prob", 0, None, ())},
+}
+"""Changes that no line tells in the words that `noted` reads."""
+
+
+@pytest.mark.release
+def test_changes_are_those_of_the_notes_with_epoch_values_and_layers(notebook, releases):
+    read = 0
+    for each in notebook:
+        here = {
+            (change.epoch, change.batch or 0, name, value, change.was.get(name), change.layers)
+            for change in each.schedule
+            if change.epoch is not None and "from the sections" not in change.note
+            for name, value in change.set.items()
+            if name in NAMES.values()
+        }
+        told = {change for lines in _told(releases, each) for change in noted(lines)}
+        assert here - TOLD_OTHERWISE.get(each.id, set()) == told, each.id
+        read += len(told)
+    assert read > 270
+
+
+def _sections(path):
+    """The sections of a parameter file: names in lower case, and their values as they are written."""
+    found, section = {}, {}
+    for line in _lines(path):
+        if heading := re.match(r"\[(\w+)\]", line):
+            section = found.setdefault(heading[1], {})
+        elif pair := re.match(r"(\w+)\s*=\s*(\S+)", line):
+            section[pair[1].lower()] = pair[2]
+    return found
+
+
+@pytest.mark.release
+def test_values_from_the_sections_are_those_of_all_layers_that_still_learn(notebook, releases):
+    changes = [
+        (each, change) for each in notebook for change in each.schedule if "from the sections" in change.note
+    ]
+    assert len(changes) > 30
+    for each, change in changes:
+        sections = _sections(releases / "alexnet" / each.told_in[0].file)
+        for name, value in change.set.items():
+            written = [
+                section[name.lower()]
+                for layer, section in sections.items()
+                if name.lower() in section and layer in (change.layers or sections)
+            ]
+            if not isinstance(value, str):
+                written = [
+                    float(one) for text in written for one in text.split(",") if float(one) or not value
+                ]
+            assert set(written) == {value}, (each.id, name)
+
+
+@pytest.mark.release
+def test_values_at_a_start_or_at_an_epoch_that_is_not_told_stand_in_the_notes(notebook, releases):
+    changes = [
+        (each, change)
+        for each in notebook
+        for change in each.schedule
+        if change.epoch is None and "from the sections" not in change.note
+    ]
+    assert len(changes) > 20
+    for each, change in changes:
+        ids = (each.id, "170-fade-0.15") if each.id == "170-fade" else (each.id,)  # as its note says
+        told = " ".join(line for run in ids for lines in _told(releases, notebook[run]) for line in lines)
+        numbers = {
+            float(number) / (100 if percent else 1)
+            for number, percent in re.findall(r"(?<![\w.])(\d*\.?\d+)(%?)", told)
+        }
+        assert {*change.set.values(), *change.was.values()} <= numbers, each.id
+
+
 def links(svg):
     return set(re.findall(r'<a href="#([^"]+)"', svg))
 
@@ -286,6 +417,10 @@ def words(drawing):
     return [part for group in drawing.groups for part in group.parts if isinstance(part, Words)]
 
 
+def dots(drawing):
+    return [part for group in drawing.groups for part in group.parts if isinstance(part, Dot)]
+
+
 def test_the_tree_has_a_row_for_each_run_below_what_it_comes_from(notebook):
     drawing = tree_drawing(notebook)
     places = {part.text: part for part in words(drawing)}
@@ -313,6 +448,32 @@ def test_labels_of_errors_do_not_overlap(notebook):
         for b in boxes[:i]:
             assert not (a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]), (a, b)
     assert set(PAPER_RUNS) <= {part.text for part in labels if part.bold}
+
+
+def test_every_error_is_named_also_where_one_dataset_is_drawn(notebook):
+    chosen = [[run for run in notebook if run.dataset == dataset and run.started] for dataset in DATASETS]
+    for runs in [list(notebook), *(each for each in chosen if any(run.errors for run in each))]:
+        for group in errors_drawing(runs).groups:
+            kinds = {type(part) for part in group.parts}
+            assert not group.link or Dot not in kinds or Words in kinds, group.title
+
+
+def test_the_errors_say_whose_date_a_run_has(notebook):
+    (said,) = (part.text for part in words(errors_drawing(notebook)) if "folder" in part.text)
+    assert said == "By the day of the start; a run in another's folder has that folder's date."
+    apart = notebook["145-continued"]
+    assert apart.started == notebook["145"].started
+    assert apart.checkpoint != notebook["145"].checkpoint
+
+
+def test_a_run_that_is_told_and_not_drawn_has_a_dot_of_its_own(notebook):
+    drawing = tree_drawing([notebook["145"], notebook["2009-101"]], {run.id for run in notebook})
+    places = {part.text: part for part in words(drawing)}
+    (told,) = (dot for dot in dots(drawing) if dot.y == places["137"].y - 4)
+    (named,) = (dot for dot in dots(drawing) if dot.y == places["101"].y - 4)
+    assert (told.hollow, named.hollow) == (True, False)
+    assert {"not chosen", "only named by others"} <= set(places)
+    assert "not chosen" not in {part.text for part in words(tree_drawing(notebook))}
 
 
 def test_lower_errors_stand_lower_and_far_ones_in_a_part_of_their_own(notebook):

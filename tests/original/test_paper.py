@@ -69,6 +69,15 @@ def test_an_answer_names_tests_that_exist(answer):
         assert found_test(name) is not None, name
 
 
+def test_three_answers_rest_on_the_lines_of_the_original_alone():
+    lines = "tests/original/test_answers.py::test_the_lines_of_the_original_hold_the_fact"
+    assert {answer.title for answer in ANSWERS if set(answer.tests) == {lines}} == {
+        "How were networks averaged?",
+        "Were there better networks than those of the paper?",
+        "How were similar images found?",
+    }
+
+
 def test_every_link_goes_to_lines_of_a_file_at_the_pinned_commit():
     lengths = {}
     for name, release in read_releases().items():

@@ -24,6 +24,11 @@ def test_every_claim_has_a_row_with_its_numbers_and_the_counts_add_up(claims):
     assert row.split() == [
         "ilsvrc2012-one-cnn", "table", "2", "checked", "145", "40.7%,", "18.2%", "0.406640,", "0.182100",
     ]  # fmt: skip
+    (row,) = (row for row in rows if row.startswith("two-gpus-gain "))
+    assert " 1.7%, 1.2%  " in row
+    assert row.endswith("  0.391680 - 0.374727, 0.182287 - 0.169987")
+    (row,) = (row for row in rows if row.startswith("cifar-with-normalisation "))
+    assert row.split()[-2:] == ["11%", "0.11"]
     total, _, counts = summary.partition(" claims: ")
     assert int(total) == len(rows) == sum(int(part.split()[0]) for part in counts.split(", "))
 

@@ -136,7 +136,6 @@ def test_without_arguments_all_runs_are_listed_by_number(experiments):
         (["--sort", "top1"], ["92", "91", "93"]),
         (["--sort", "top5"], ["91", "92", "93"]),
         (["--sort", "started"], ["91", "92", "93"]),
-        (["--machine", "guppy9", "--dataset", "ILSVRC-2012"], []),
     ],
 )
 def test_options_choose_and_order(experiments, options, left):
@@ -173,6 +172,19 @@ def test_json_holds_the_chosen_runs_and_links_to_their_lines(experiments, tmp_pa
     assert second["started"] is None
 
 
+def test_an_average_is_not_among_runs_that_an_option_chose(experiments):
+    assert json.loads(experiments("--json", "-"))["ensembles"]
+    assert not json.loads(experiments("--dataset", "ILSVRC-2012", "--json", "-"))["ensembles"]
+
+
+def test_numbers_are_told_with_the_digits_that_they_are_written_with(experiments, tmp_path):
+    path = tmp_path / "original" / "experiments.toml"
+    path.write_text(NOTEBOOK.replace("top5 = 0.18\n", "top5 = 0.180000\n"))
+    assert "top-1 0.4, top-5 0.180000\n" in experiments("91")
+    report = json.loads(experiments("91", "--json", "-"))
+    assert report["experiments"][0]["errors"][1]["top5"] == 0.18
+
+
 def test_json_on_stdout_is_all_that_is_printed(experiments):
     report = json.loads(experiments("91", "mean", "--json", "-"))
     assert [each["id"] for each in report["experiments"]] == ["91"]
@@ -190,6 +202,16 @@ def test_a_drawing_shows_the_chosen_runs_alone(experiments, tmp_path):
     text = (tmp_path / "few.svg").read_text()
     assert ">91<" in text
     assert ">92<" not in text
+    assert ">only named by others<" in text  # 90
+    assert ">not chosen<" not in text
+
+
+def test_what_a_chosen_run_comes_from_is_drawn_as_not_chosen(experiments, tmp_path):
+    experiments("--draw", "tree", "--dataset", "ILSVRC-2012", "--out", tmp_path / "few.svg")
+    text = (tmp_path / "few.svg").read_text()
+    assert ">91<" in text
+    assert ">not chosen<" in text
+    assert ">only named by others<" not in text
 
 
 @pytest.mark.parametrize(
@@ -208,7 +230,24 @@ def test_a_drawing_shows_the_chosen_runs_alone(experiments, tmp_path):
         (["--of", "89"], "89: the notes tell of no run of that name"),
         (["--out", "x.png"], "--out x.png: goes with --draw; say what to draw: errors or tree"),
         (["--draw", "tree", "--out", "x.gif"], "x.gif: drawings are written as .svg, .png or .pdf"),
-        (["--draw", "tree", "--since", "2014-01-01"], "--draw tree: no run is left to draw"),
+        (
+            ["--machine", "guppy9", "--dataset", "ILSVRC-2012"],
+            "--machine guppy9: of what else is chosen no run",
+        ),
+        (["91", "--dataset", "ILSVRC-2012"], "--dataset ILSVRC-2012: of what else is chosen no run is left"),
+        (
+            ["mean", "--dataset", "ILSVRC-2012"],
+            "--dataset ILSVRC-2012: of what else is chosen no run is left",
+        ),
+        (["--since", "2013-01-01", "--until", "2012-01-01"], "--since 2013-01-01: of what else is chosen"),
+        (["--since", "2012-07-01", "--until", "2012-06-01"], "--until 2012-06-01: of what else is chosen"),
+        (["93", "--with-errors"], "--with-errors: of what else is chosen no run is left; take this away"),
+        (["--draw", "tree", "--since", "2014-01-01"], "--since 2014-01-01: of what else is chosen no run"),
+        (
+            ["--draw", "errors", "--dataset", "unknown"],
+            "--draw errors: of what else is chosen no run is left",
+        ),
+        (["mean", "--draw", "tree"], "--draw tree: of what else is chosen no run is left"),
         (["--json", "nowhere/x.json"], "--json nowhere/x.json: there is no folder nowhere"),
     ],
 )

@@ -10,6 +10,7 @@ import click
 
 from alexnet2012.json_file import check_folder, write_json
 from alexnet2012.record.claims import STATUSES, Claim, Number, count_statuses, read_claims
+from alexnet2012.record.notebook_text import plain
 from cuda_convnet.errors import DataError
 
 COLUMNS = ("claim", "section", "status", "run", "paper", "archived")
@@ -117,23 +118,30 @@ def details(claim: Claim) -> list[str]:
 
 def printed(values: Mapping[str, Number]) -> str:
     """The paper's numbers in a row: errors as it prints them, others with their names."""
-    return ", ".join(f"{_named(name)}{_number(value, '.1%', name)}" for name, value in values.items())
+    return ", ".join(
+        f"{_named(name)}{_percent(value) if ERROR in name else _number(value)}"
+        for name, value in values.items()
+    )
 
 
 def archived(values: Mapping[str, Number]) -> str:
-    """Archived numbers in a row: errors with all their digits, others with their names."""
-    return ", ".join(f"{_named(name)}{_number(value, '.6f', name)}" for name, value in values.items())
+    """Archived numbers in a row, with the digits of the release: errors alone, others with their names."""
+    return ", ".join(f"{_named(name)}{_number(value)}" for name, value in values.items())
 
 
 def _row(claim: Claim) -> tuple[str, ...]:
     errors = {name: value for name, value in claim.archived.items() if ERROR in name}
+    numbers = archived(errors or claim.archived)
+    if claim.against is not None:  # a difference stands in the column of the paper
+        others = claim.against.numbers
+        numbers = ", ".join(f"{_number(value)} - {_number(others[name])}" for name, value in errors.items())
     return (
         claim.id,
         claim.section,
         claim.status,
         claim.run or "",
         printed(claim.numbers) if len(claim.numbers) <= MOST_NUMBERS else f"{len(claim.numbers)} numbers",
-        archived(errors or claim.archived),
+        numbers,
     )
 
 
@@ -141,7 +149,10 @@ def _named(name: str) -> str:
     return "" if name in ("top1", "top5") else f"{name} ".replace("_", " ")
 
 
-def _number(value: Number, error_format: str, name: str) -> str:
-    if ERROR in name or name == "logprob":
-        return format(value, error_format if ERROR in name else ".6f")
-    return f"{value:,}" if isinstance(value, int) else f"{value:.7g}"
+def _number(value: Number) -> str:
+    return f"{value:,}" if isinstance(value, int) else plain(value)
+
+
+def _percent(value: Number) -> str:
+    """A share as a percentage, as exact as it is written: 0.170 is 17.0%, 0.13 is 13%."""
+    return f"{value:.{max(len(plain(value).partition('.')[2]) - 2, 0)}%}"

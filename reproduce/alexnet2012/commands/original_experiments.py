@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
@@ -21,7 +21,7 @@ from cuda_convnet.errors import DataError
 
 RELEASE = "alexnet"
 MOST_VALUES = 10
-DRAWINGS = {"errors": errors_drawing, "tree": tree_drawing}
+DRAWINGS = ("errors", "tree")
 SORTS: dict[str, Callable[[Experiment], Any]] = {
     "number": lambda run: run.order,
     "started": lambda run: (run.started or datetime.max, run.order),
@@ -52,7 +52,7 @@ SORTS: dict[str, Callable[[Experiment], Any]] = {
     type=click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path),
     help="Write the runs as JSON to a file ('-': stdout).",
 )
-@click.option("--draw", type=click.Choice(list(DRAWINGS)), help="Draw errors by date, or the family tree.")
+@click.option("--draw", type=click.Choice(DRAWINGS), help="Draw errors by date, or the family tree.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -75,7 +75,7 @@ def command(
     """List the runs of 2012 that the notes in the release's parameter files tell of.
 
     With RUN, everything about it: schedule, errors, verdict, and links to the lines that tell of it. Options
-    choose among the runs, also for a drawing.
+    choose among the runs, also for a drawing; an average of runs is shown where none of them is given.
     """
     if out is not None and draw is None:
         raise DataError(f"--out {out}: goes with --draw; say what to draw: {' or '.join(DRAWINGS)}")
@@ -85,31 +85,38 @@ def command(
     family = Family(notebook.experiments)
     averages = [each for each in notebook.ensembles if not names or each.id in names]
     named = [name for name in dict.fromkeys(names) if name not in {each.id for each in averages}]
-    runs: Iterable[Experiment] = [_find(notebook, name) for name in named] if names else notebook
+    runs = [_find(notebook, name) for name in named] if names else list(notebook)
+    filters: dict[str, Callable[[Experiment], bool]] = {}
     if dataset is not None:
         _known("--dataset", dataset, (run.dataset for run in notebook))
-        runs = [run for run in runs if run.dataset == dataset]
+        filters[f"--dataset {dataset}"] = lambda run: run.dataset == dataset
     if machine is not None:
         _known("--machine", machine, (each for run in notebook for each in run.machines))
-        runs = [run for run in runs if machine in run.machines]
+        filters[f"--machine {machine}"] = lambda run: machine in run.machines
     if network is not None:
         wanted = PurePosixPath(network).name
         _known("--network", wanted, (PurePosixPath(run.network).name for run in notebook if run.network))
-        runs = [run for run in runs if PurePosixPath(run.network).name == wanted]
+        filters[f"--network {wanted}"] = lambda run: PurePosixPath(run.network).name == wanted
     if since is not None:
         first = _day("--since", since, notebook)
-        runs = [run for run in runs if run.started and run.started >= first]
+        filters[f"--since {since}"] = lambda run: run.started is not None and run.started >= first
     if until is not None:
         last = _day("--until", until, notebook) + timedelta(1)
-        runs = [run for run in runs if run.started and run.started < last]
+        filters[f"--until {until}"] = lambda run: run.started is not None and run.started < last
     if ancestor is not None:
         if ancestor not in family.ids:
             _find(notebook, ancestor)
         below = family.descendants(ancestor)
-        runs = [run for run in runs if run.id in below]
+        filters[f"--of {ancestor}"] = lambda run: run.id in below
     if with_errors:
-        runs = [run for run in runs if run.errors]
-    chosen = sorted(runs, key=SORTS[sort])
+        filters["--with-errors"] = lambda run: bool(run.errors)
+    if draw == "errors":
+        filters["--draw errors"] = lambda run: bool(run.best("top1") or run.best("top5"))
+    elif draw is not None:
+        filters[f"--draw {draw}"] = lambda run: True
+    chosen = sorted(_left(runs, filters), key=SORTS[sort])
+    if filters:
+        averages = []
     release = read_releases()[RELEASE]
     if json_path is not None:
         ensembles = [_report(each, release) for each in averages]
@@ -117,7 +124,12 @@ def command(
             {"experiments": [_report(run, release) for run in chosen], "ensembles": ensembles}, json_path
         )
     if draw is not None:
-        _draw(draw, chosen, out or Path(f"{draw}.svg"), quiet=json_path == Path("-"))
+        told = frozenset(run.id for run in notebook)
+        drawing = errors_drawing(chosen) if draw == "errors" else tree_drawing(chosen, told)
+        path = out or Path(f"{draw}.svg")
+        drawing.save(path)
+        if json_path != Path("-"):
+            click.echo(path)
     elif json_path != Path("-"):
         if names:
             parts = [details(run, family, release) for run in chosen]
@@ -125,6 +137,19 @@ def command(
             click.echo("\n\n".join("\n".join(part) for part in parts))
         else:
             click.echo("\n".join(table(chosen)))
+
+
+def _left(
+    runs: Sequence[Experiment], filters: Mapping[str, Callable[[Experiment], bool]]
+) -> Sequence[Experiment]:
+    """The runs that pass all filters; DataError names the first filter, an option, that leaves none."""
+    for option, passes in filters.items():
+        runs = [run for run in runs if passes(run)]
+        if not runs:
+            raise DataError(
+                f"{option}: of what else is chosen no run is left; take this away, or choose wider"
+            )
+    return runs
 
 
 def _least(run: Experiment, field: str) -> float:
@@ -167,11 +192,3 @@ def _report(entry: Experiment | Ensemble, release: Release) -> dict[str, Any]:
     for place in fields["told_in"]:
         place["link"] = release.permalink(place["file"], place["first"], place["last"])
     return fields
-
-
-def _draw(what: str, runs: Sequence[Experiment], path: Path, *, quiet: bool) -> None:
-    if not runs:
-        raise DataError(f"--draw {what}: no run is left to draw; choose by fewer options")
-    DRAWINGS[what](runs).save(path)
-    if not quiet:
-        click.echo(path)

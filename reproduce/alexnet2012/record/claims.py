@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from alexnet2012.record.places import original_path
-from alexnet2012.toml_file import read_toml
+from alexnet2012.toml_file import Written, read_toml
 from cuda_convnet.errors import DataError
 
 FILE = "claims.toml"
@@ -48,8 +48,9 @@ class Against:
 class Claim:
     """One claim of the paper.
 
-    `numbers` are the paper's, `archived` the release's. `by` is the test that shows the status, as pytest
-    names it; `answer` an anchor of paper.md; `takes` what a reproduction would take.
+    `numbers` are the paper's, `archived` the release's, with their digits (`Written`). `by` is the test that
+    shows the status, as pytest names it; `answer` an anchor of paper.md; `takes` what a reproduction would
+    take.
     """
 
     id: str
@@ -82,7 +83,7 @@ class Claim:
 def read_claims(path: Path | None = None) -> tuple[Claim, ...]:
     """All claims in the order of the file; DataError names the claim that is wrong, and what."""
     path = path or original_path() / FILE
-    tables = read_toml(path)
+    tables = read_toml(path, Written)
     entries = tables.get("claim")
     if set(tables) != {"claim"} or not isinstance(entries, list):
         raise DataError(f"{path}: it must hold [[claim]] tables, and nothing else")
@@ -134,7 +135,7 @@ def _numbers(value: Any, where: str) -> dict[str, Number]:
     if (
         not isinstance(value, dict)
         or not value
-        or any(type(each) not in (int, float) for each in value.values())
+        or any(type(each) not in (int, float, Written) for each in value.values())
     ):
         raise DataError(f"{where} must be a table of numbers, not {value!r}")
     return dict(value)

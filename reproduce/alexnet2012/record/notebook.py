@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from alexnet2012.record import places
-from alexnet2012.toml_file import read_toml
+from alexnet2012.toml_file import Written, read_toml
 from cuda_convnet.errors import DataError
 
 FILE = "experiments.toml"
@@ -65,10 +65,10 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Error:
-    """A result: averages over the images of `set`, of the mean prediction for so many `views` of each.
+    """A result: averages over `set`, of the mean prediction for so many `views` of each image.
 
-    top1 and top5 are shares between 0 and 1; None where the notes do not give them. Where the notes do not
-    name views or set, but their numbers do, they are inferred.
+    Numbers have the digits of the notes (`Written`). top1 and top5 are shares between 0 and 1; None where the
+    notes do not give them. Where the notes do not name views or set, but their numbers do, they are inferred.
     """
 
     views: str
@@ -181,7 +181,7 @@ def read_notebook(path: Path | None = None) -> Notebook:
     Raises ConfigError where it is no TOML, DataError for anything wrong in it: the file, the entry, the key.
     """
     path = path or places.original_path() / FILE
-    tables = read_toml(path)
+    tables = read_toml(path, Written)
     known = ("only_named", "experiment", "ensemble")
     if unknown := sorted(set(tables) - set(known)):
         raise DataError(f"{path}: unknown key {unknown[0]!r}; there are {', '.join(known)}")
@@ -271,9 +271,9 @@ def _numbers(value: Any, where: str) -> tuple[float, ...]:
 
 
 def _number(value: Any, where: str) -> float:
-    if type(value) not in (int, float) or not float("-inf") < value < float("inf"):
+    if type(value) not in (int, float, Written) or not float("-inf") < value < float("inf"):
         raise ValueError
-    return float(value) if isinstance(value, float) else int(value)
+    return value
 
 
 def _count(value: Any, where: str) -> int:

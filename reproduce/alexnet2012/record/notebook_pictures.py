@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -88,11 +88,12 @@ EDGES = {
 }
 
 
-def tree_drawing(runs: Iterable[Experiment]) -> Drawing:
+def tree_drawing(runs: Iterable[Experiment], elsewhere: Collection[str] = ()) -> Drawing:
     """Each run in a row below the one that it comes from, at the day when it started.
 
     A run stands at least a step to the right of what it comes from. Runs that are only named by others, and
     runs without a date, stand just before the first that comes from them, or just after what they come from.
+    Of runs that are named and not drawn, `elsewhere` has those of which the notes tell.
     """
     family = Family(tuple(runs))
     told = {run.id: run for run in family.experiments}
@@ -102,7 +103,7 @@ def tree_drawing(runs: Iterable[Experiment]) -> Drawing:
     ys = _tree_ys(family, xs)
     bottom = max(ys.values()) + ROW
     drawing = Drawing(WIDTH, bottom + 22, f"The family tree of {len(told)} runs, by the day of their start.")
-    _tree_legend(drawing)
+    _tree_legend(drawing, [each for each in family.ids if each not in told], elsewhere)
     calendar.draw(drawing, TREE_TOP - 12, bottom, above=True)
     for kind in reversed(KINDS):  # the closest above the others
         for edge in family.edges:
@@ -111,7 +112,7 @@ def tree_drawing(runs: Iterable[Experiment]) -> Drawing:
     for run in family.ids:
         x, y, room = xs[run], ys[run], WIDTH - xs[run] - 14
         if run not in told:
-            drawing.add(Dot(x, y, 2, "soft"), Words(x + 7, y + 4, run, TYPE, "soft"))
+            drawing.add(_named_dot(x, y, run in elsewhere), Words(x + 7, y + 4, run, TYPE, "soft"))
             continue
         known = told[run]
         with drawing.group(f"#{anchor(run)}", summary(known)) as parts:
@@ -179,7 +180,12 @@ def _edge_line(edge: Edge, closest: bool, xs: dict[str, float], ys: dict[str, fl
     return Line((start, (start[0], end[1]), end), colour, width, dash)
 
 
-def _tree_legend(drawing: Drawing) -> None:
+def _named_dot(x: float, y: float, elsewhere: bool) -> Dot:
+    """A run that is named by those in the drawing: one that the notes tell of, or not."""
+    return Dot(x, y, 3.6 if elsewhere else 2, "soft", hollow=elsewhere)
+
+
+def _tree_legend(drawing: Drawing, named: Sequence[str], elsewhere: Collection[str]) -> None:
     x, y = float(TREE_LEFT), 16
     for kind, meaning in KINDS.items():
         colour, width, dash = EDGES[kind]
@@ -190,9 +196,13 @@ def _tree_legend(drawing: Drawing) -> None:
         (Dot(x, y - 4, 3.6), "an error is told"),
         (Dot(x, y - 4, 3.6, hollow=True), "none is"),
         (Dot(x, y - 4, 3.6, square=True), "a run of the paper"),
-        (Dot(x, y - 4, 2, "soft"), "only named by others"),
+        (_named_dot(x, y - 4, False), "only named by others"),
+        (_named_dot(x, y - 4, True), "not chosen"),
     )
+    shown = {"only named by others": set(named) - set(elsewhere), "not chosen": set(named) & set(elsewhere)}
     for dot, meaning in dots:
+        if not shown.get(meaning, True):
+            continue
         drawing.add(
             Dot(x + 4, dot.y, dot.radius, dot.colour, dot.hollow, dot.square), Words(x + 13, y, meaning)
         )
@@ -269,6 +279,7 @@ def errors_drawing(runs: Iterable[Experiment]) -> Drawing:
 
 
 UNDATED = "No date is told of"
+DATES = "By the day of the start; a run in another's folder has that folder's date."
 
 
 def _undated_rows(runs: Sequence[Experiment]) -> list[list[tuple[float, Experiment]]]:
@@ -406,7 +417,7 @@ def _labels(points: Sequence[Sequence[Point]], room: Box) -> dict[str, list[Line
 # Where a label may stand, best first: to the right, left, below, above, then farther with a line to it.
 _OFFSETS = [(7, 0), (-7, 0), (0, 12), (0, -12)] + [
     (r * math.cos(math.radians(a)), r * math.sin(math.radians(a)))
-    for r in (18, 28, 40, 52)
+    for r in (18, 28, 40, 52, 66, 82)
     for a in (30, 60, 150, 120, -30, -60, -150, -120)
 ]
 
@@ -423,6 +434,7 @@ def _errors_legend(drawing: Drawing, runs: Sequence[Experiment]) -> None:
         said = ", ".join(names)
         drawing.add(Dot(x + 4, y - 4, 3.6, colour), Words(x + 13, y, said))
         x += 13 + text_width(said, TYPE) + 12
+    drawing.add(Words(LEFT, y + 14, DATES, 10, "soft"))
     x = RIGHT
     dots = (
         (Dot(0, y - 4, 3.6, "ink", square=True), "a run of the paper"),

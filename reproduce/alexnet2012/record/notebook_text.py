@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from alexnet2012.record.family import KINDS, Family
 from alexnet2012.record.notebook import Change, Ensemble, Error, Experiment, Place, Value
 from alexnet2012.record.releases import Release
+from alexnet2012.toml_file import Written
 
 COLUMNS = (
     *("run", "started", "dataset", "against", "what changed", "machines"),
@@ -21,11 +22,13 @@ SETS = {"validation": "validation set", "test": "test set", "not told": "set not
 
 
 def plain(value: Value) -> str:
-    """A value as people write it.
+    """A value as people write it, a number of a file with the digits that it has there.
 
-    >>> plain(0.00001), plain(91), plain(8.11295), plain("dexp[500,4]")
-    ('0.00001', '91', '8.11295', 'dexp[500,4]')
+    >>> plain(0.00001), plain(91), plain(8.11295), plain("dexp[500,4]"), plain(Written("0.182100"))
+    ('0.00001', '91', '8.11295', 'dexp[500,4]', '0.182100')
     """
+    if isinstance(value, Written) and "e" not in value.text.lower():
+        return value.text
     if isinstance(value, float):
         written = f"{value:.16f}".rstrip("0") if abs(value) < 1e-4 else repr(value)
         return written.removesuffix("0").removesuffix(".") if written.endswith((".", ".0")) else written

@@ -20,11 +20,14 @@ def claims_for_page(
 
 def _claim(claim: Claim, releases: Mapping[str, Release], notebook: Notebook) -> dict[str, Any]:
     told = claim.told_in
+    archived = _numbers(claim.archived)
+    if claim.against:
+        archived += f"; run {claim.against.run}: {_numbers(claim.against.numbers)}"
     link = releases[told.release].permalink(told.file, told.first, told.last) if told else ""
     return {
         "claim": claim,
         "paper": _numbers(claim.numbers),
-        "archived": _numbers(claim.archived),
+        "archived": archived,
         "run_is_told": claim.run in notebook,
         "told": str(told) if told else "",
         "link": link,

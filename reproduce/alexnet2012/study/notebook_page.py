@@ -25,14 +25,13 @@ def _run(run: Experiment, family: Family, release: Release, notebook: Notebook) 
     }
     return {
         "id": run.id,
-        "summary": notebook_text.summary(run),
         "row": notebook_text.row(run),
         "facts": _facts(run),
         "parents": [(KINDS[kind], name, name in notebook) for kind, name in parents.items()],
         "changes": run.changes,
         "children": {meaning: names for meaning, names in children.items() if names},
         "schedule": [notebook_text.change(change).strip() for change in run.schedule],
-        "errors": [notebook_text.error(error) for error in run.errors],
+        "errors": [notebook_text.error(error).partition("\n")[::2] for error in run.errors],
         "verdict": run.verdict,
         "told_in": [_told(place, release) for place in run.told_in],
     }
@@ -45,10 +44,13 @@ def _facts(run: Experiment) -> Mapping[str, str]:
         "machines": ", ".join(run.machines),
         "started": f"{run.started:%Y-%m-%d %H:%M}" if run.started else "",
         "ended": notebook_text.ending(run),
+        "checkpoint": run.checkpoint,
+        "logs": ", ".join(run.logs),
     }
     return {name: value for name, value in facts.items() if value}
 
 
 def _told(place: Place, release: Release) -> tuple[str, str]:
     """Where it stands, and the link there."""
-    return f"{place.file}:{place.first}–{place.last}", release.permalink(place.file, place.first, place.last)
+    lines = f"{place.first}" if place.first == place.last else f"{place.first}–{place.last}"
+    return f"{place.file}:{lines}", release.permalink(place.file, place.first, place.last)
