@@ -170,6 +170,23 @@ def test_what_is_called_by_no_name_is_told(browser, address):
     wait(browser, "document.querySelector('#found').textContent === 'Nothing is called so'")
 
 
+def test_only_a_plain_click_follows_what_was_found(browser, address):
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.by import By
+
+    browser.get(address)
+    press(browser, "/", "conv2a")
+    wait(browser, "document.querySelectorAll('#found [data-href]').length")
+    found = browser.find_element(By.CSS_SELECTOR, "#found [data-href]")
+    ActionChains(browser).context_click(found).perform()
+    assert browser.current_url == address
+    press(browser, "\ue00c")  # escape closes what the right click opened
+    press(browser, "/", "conv2a")
+    wait(browser, "document.querySelectorAll('#found [data-href]').length")
+    browser.find_element(By.CSS_SELECTOR, "#found [data-href]").click()
+    wait(browser, "location.pathname.startsWith('/stages/conv2a')")
+
+
 def test_arrows_choose_and_escape_leaves_the_search(browser, address):
     from selenium.webdriver.common.keys import Keys
 
@@ -272,6 +289,29 @@ def test_j_and_k_step_from_pair_to_pair_and_arrows_turn_pages(browser, address):
     wait(browser, "location.href === arguments[0]", address + LONG)
 
 
+def test_keys_pressed_one_upon_the_other_all_count(browser, address):
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})  # with motion, if there is any
+    browser.get(address + LONG)
+    press(browser, "jjj")
+    line = browser.execute_script(
+        "return parseFloat(getComputedStyle(document.documentElement).scrollPaddingTop)"
+    )
+    wait(browser, f"Math.abs(document.querySelectorAll('.pair')[2].getBoundingClientRect().top - {line}) < 3")
+
+
+@pytest.mark.parametrize("width", [840, 1024, 1165, 1400])
+def test_nothing_that_sticks_covers_another_or_what_a_link_leads_to(browser, address, width):
+    look(browser, (width, 900))
+    browser.get(address + LONG + "#pair-1")
+    wait(browser, "document.querySelector('.pair:target').getBoundingClientRect().top > 0")
+    top, heads, pair = browser.execute_script(
+        "const box = (name) => document.querySelector(name).getBoundingClientRect().toJSON();"
+        "return ['.top', '.heads', '.pair:target'].map(box)"
+    )
+    assert heads["top"] >= top["bottom"] - 1
+    assert pair["top"] >= top["bottom"]
+
+
 def test_the_first_tab_leads_past_the_rooms_to_the_text(browser, address):
     from selenium.webdriver.common.keys import Keys
 
@@ -300,17 +340,32 @@ def test_dark_and_light_are_different_colours(browser, address):
     assert colours == ["rgb(252, 251, 248)", "rgb(22, 24, 27)"]
 
 
-def test_a_page_prints_without_the_rooms_and_with_whole_lines(browser, address):
+def test_a_page_prints_without_the_rooms_and_side_by_side_on_upright_paper(browser, address):
+    look(browser, (720, 1000))
     browser.get(address + LONG)
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    assert browser.execute_script("return getComputedStyle(document.querySelector('.top')).display") == "none"
-    assert (
-        browser.execute_script("return getComputedStyle(document.querySelector('.code i')).whiteSpace")
-        == "pre-wrap"
-    )
+    style = "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]"
+    assert browser.execute_script(style, ".top", "display") == "none"
+    assert len(browser.execute_script(style, ".sides", "gridTemplateColumns").split()) == 2
     printed = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
     assert base64.b64decode(printed["data"]).startswith(b"%PDF")
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_no_line_of_code_is_cut_off(browser, address):
+    lines = "[...document.querySelectorAll('.code i')]"
+    for size in (PHONE, WIDE):
+        look(browser, size)
+        browser.get(address + LONG)
+        cut = browser.execute_script(f"return {lines}.filter((i) => i.scrollWidth > i.clientWidth).length")
+        assert cut == 0
+
+
+def test_without_scripts_there_is_no_search_that_does_nothing(browser, address):
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    browser.get(address)
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    assert browser.execute_script("return document.querySelector('.search').offsetHeight") == 0
 
 
 def test_the_site_works_from_the_disk_without_a_server(browser, address, tmp_path, monkeypatch):

@@ -62,6 +62,14 @@ def test_a_missing_package_is_told_with_the_command_that_installs_it(study, monk
     assert "pip install" in err
 
 
+def test_options_of_the_whole_do_not_stand_before_a_part_of_it(study, tmp_path):
+    status, _, err = study("--out", tmp_path / "x", "serve")
+    assert status == 2
+    assert err == (
+        "alexnet2012 study: --out must stand behind serve, if that has it; see `alexnet2012 study --help`\n"
+    )
+
+
 def test_serve_needs_a_site(study, tmp_path):
     status, _, err = study("serve", "--port", "0")
     assert status == 2

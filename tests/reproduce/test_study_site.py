@@ -9,6 +9,8 @@ from study_site import Page, build, lost_links, read_pages, stand_in
 from alexnet2012.record.claims import read_claims
 from alexnet2012.record.crosswalk import read_crosswalk
 from alexnet2012.record.notebook import read_notebook
+from alexnet2012.record.symbols import find
+from alexnet2012.study import site
 from alexnet2012.study.launches import run_145
 from alexnet2012.study.parts import read_parts
 from cuda_convnet.engines.kernel_engine.sources import kernels_folder
@@ -113,14 +115,21 @@ def test_every_run_claim_and_part_is_there(pages):
 
 def test_every_ported_symbol_of_the_release_stands_beside_the_port(built):
     _, room = built
-    lines = [(row.path, row.line, row.end) for row in room.shown if row.release == "alexnet"]
-    hidden = [
-        row.place
-        for row in room.rows
-        if (row.release, row.status) == ("alexnet", "ported")
-        and not any(path == row.path and first <= row.line <= row.end <= last for path, first, last in lines)
-    ]
-    assert hidden == []
+    ported = [row for row in room.rows if (row.release, row.status) == ("alexnet", "ported")]
+    assert len(ported) > 600
+    assert [row.place for row in ported if not room.shown.original(row)] == []
+
+
+def test_what_the_search_finds_of_the_port_stands_where_it_leads(built, pages):
+    _, room = built
+    looked = 0
+    for symbol in {symbol for row in room.rows for symbol in row.symbols}:
+        address, _, anchor = room.shown.ours(symbol).partition("#")
+        if address:
+            (pair,) = re.findall(f'id="{anchor}".*?</article>', pages[address].text, re.DOTALL)
+            assert f'<i data-n="{find(symbol).first}">' in pair.partition('class="side port"')[2], symbol
+            looked += 1
+    assert looked > 500
 
 
 def test_every_symbol_of_the_crosswalk_is_listed_and_can_be_searched(folder, pages):
@@ -166,6 +175,26 @@ def test_an_earlier_site_is_built_anew_and_keeps_no_page(folder, tmp_path, monke
     assert not (tmp_path / "site" / "parts" / "gone.html").exists()
 
 
+def test_a_site_that_cannot_be_written_leaves_the_one_that_stands(folder, tmp_path, monkeypatch):
+    build(tmp_path / "site", monkeypatch)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(site.shutil, "copytree", full)
+    with pytest.raises(
+        DataError, match=r"cannot be written \(No space left on device\); name another folder"
+    ):
+        build(tmp_path / "site", monkeypatch)
+    assert (tmp_path / "site" / "index.html").is_file()
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"file/site: cannot be written \(Not a directory\)"):
+        build(tmp_path / "file" / "site", monkeypatch)
+
+
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path, monkeypatch):
     (tmp_path / "mine").write_text("precious")
     with pytest.raises(DataError, match="holds something else; name a new or empty folder with --out"):
@@ -175,6 +204,6 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path, monkeypatch)
 
 def test_nothing_is_built_inside_the_repository(monkeypatch):
     inside = kernels_folder().parent / "site"
-    with pytest.raises(DataError, match="a copy of this project"):
+    with pytest.raises(DataError, match=r"a copy of this project.*; choose a folder outside with --out"):
         build(inside, monkeypatch)
     assert not inside.exists()

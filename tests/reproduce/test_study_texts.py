@@ -13,6 +13,8 @@ from alexnet2012.study.grid_picture import grid_svg
 from alexnet2012.study.markdown import headings, markdown
 from alexnet2012.study.pairs import Originals
 from alexnet2012.study.parts import Axis, Grid, Pair
+from alexnet2012.study.search_index import name_of
+from alexnet2012.study.shown import Shown
 from alexnet2012.study.source import highlighted, ours
 from cuda_convnet.engines.kernel_engine.sources import kernels_folder
 from cuda_convnet.errors import DataError
@@ -109,6 +111,27 @@ def test_a_symbol_that_the_crosswalk_lacks_is_named():
         originals(row("fprop")).side_by_side(Pair(("alexnet:src/layer.cu:Layer::gone",)))
 
 
+def test_a_symbol_is_read_in_the_smallest_excerpt_that_holds_it():
+    known, shown = originals(), Shown()
+    for first, last, address in ((1, 100, "a"), (5, 20, "b"), (10, 14, "c"), (10, 14, "d")):
+        shown.add(known.excerpt("alexnet", "src/layer.cu", first, last), address)
+    places = [shown.original(row("f", line=line)) for line in (10, 12, 50, 98)]
+    assert places == ["c", "b", "a", ""]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "typed"),
+    [
+        ("cuda_convnet.network:ConvNet.fprop", "ConvNet.fprop"),
+        ("kernels/filter_acts.cu:filterActs", "filterActs"),
+        ("cli:data.imagenet", "data imagenet"),
+        ("cli:train--mini", "train --mini"),
+    ],
+)
+def test_a_symbol_is_found_by_what_one_would_type(symbol, typed):
+    assert name_of(symbol) == typed
+
+
 def test_links_of_a_text_lead_to_pages_from_wherever_it_stands():
     text = "See [a](part:update), [b](stage:conv1a), [c](run:145), [d](claim:x), [e](answer:224-or-227)."
     found = re.findall('href="(.*?)"', markdown(text, "../"))
@@ -180,7 +203,22 @@ def test_a_report_is_told_by_operation_and_engine(tmp_path):
     (numpy,) = found.engines
     assert (found.what, report.engines, report.machine) == ("pool_max", ("numpy",), "M")
     assert (numpy.outputs, numpy.bitwise, numpy.held, numpy.max_rel) == (2, 1, 1, 0.5)
-    assert numpy.used == float("inf")
+    assert (numpy.used, numpy.bound, numpy.explained) == (0.0, "bitwise", False)
+
+
+def test_a_difference_that_a_decision_explains_is_marked_and_has_its_bound_alone(tmp_path):
+    path = tmp_path / "report.json"
+    case = {"archive": "alexnet145.h5", "op": "grads", "case": "n16", "output": "conv1a/weights0"}
+    bound = "rel 3.0e-04 once an open decision is turned over: pool2b of image 13"
+    found = {"bitwise": False, "max_ulp": 9, "max_rel": 1e-3, "bound": bound, "ok": True}
+    path.write_text(json.dumps({"engine": "numpy", "machine": "M", "cases": [case | found]}))
+    (row,) = read_fidelity(path).layers(["conv1a"])
+    assert row.what == "conv1a weight gradients"
+    assert (row.engines[0].bound, row.engines[0].explained, row.engines[0].used) == (
+        "rel 3.0e-04",
+        True,
+        None,
+    )
 
 
 def test_the_report_of_the_record_is_whole_and_every_output_in_it_holds():
@@ -193,7 +231,17 @@ def test_the_report_of_the_record_is_whole_and_every_output_in_it_holds():
         assert archives == {"ops.h5", "cifar_nets.h5", "alexnet145.h5"}
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"engine": "numpy", "cases": []}', '{"cases": [1]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"engine": "numpy", "cases": []}',
+        '{"cases": [1]}',
+        '{"engine": "numpy", "machine": "M", "cases": [{"archive": "ops.h5", "ok": true}]}',
+    ],
+)
 def test_a_file_that_is_no_report_is_named(tmp_path, text):
     path = tmp_path / "report.json"
     path.write_text(text)

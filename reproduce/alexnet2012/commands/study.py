@@ -44,6 +44,11 @@ def command(ctx: click.Context, out: Path | None, cache: Path | None, report: Pa
     """The original and the port side by side, in a browser: builds the site and serves it on this machine."""
     if ctx.invoked_subcommand is None:
         serve_site(build_site(out, cache, report), port)
+        return
+    for option in ctx.command.params:
+        if ctx.get_parameter_source(option.name or "") is click.core.ParameterSource.COMMANDLINE:
+            word = option.opts[0]
+            raise click.UsageError(f"{word} must stand behind {ctx.invoked_subcommand}, if that has it")
 
 
 @command.command("build", short_help="build the site, and stop")

@@ -25,12 +25,18 @@ def cache_folder(chosen: Path | None = None) -> Path:
 
     DataError where it lies in a checkout of this project, or in its installed package.
     """
-    folder = (chosen or _usual_folder()).expanduser().resolve()
+    mend = f"choose a folder outside by --cache or {VARIABLE}"
+    return outside_the_project(chosen or _usual_folder(), mend)
+
+
+def outside_the_project(folder: Path, mend: str) -> Path:
+    """The folder, resolved. DataError, with the mend, where it lies in a checkout or an installed copy."""
+    folder = folder.expanduser().resolve()
     for parent in (folder, *folder.parents):
         if (parent / REPOSITORY_MARK).exists():
             raise DataError(
                 f"{folder}: lies in {parent}, a copy of this project, into which nothing of the originals is "
-                f"written; choose a folder outside by --cache or {VARIABLE}"
+                f"written; {mend}"
             )
     return folder
 

@@ -9,20 +9,28 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from alexnet2012.fidelity.report import CONDITION
 from alexnet2012.record.places import ACTIVATIONS, original_path
 from cuda_convnet.errors import DataError
 
 REPORT = Path(ACTIVATIONS) / "certificates" / "cpu.json"
 """The report that comes with the record, made by `alexnet2012 fidelity --engine all`."""
 
-
 OUTPUTS = {
     "acts": "activations",
+    "denoms": "denominators",
+    "costs": "costs",
     "acts_grad": "gradient",
     "grads": "weight gradients",
-    "denoms": "denominators",
+    "step1": "weights after a step",
+    "step1_inc": "increments after a step",
+    "step5": "weights after 5 steps",
+    "step5_inc": "increments after 5 steps",
 }
-"""What the archive's groups of outputs are in words."""
+"""What the groups of outputs of archived networks are in words."""
+
+NEEDED = {"archive": str, "op": str, "output": str, "bitwise": bool, "bound": str, "ok": bool}
+"""What a case of a report must have for a page to show it."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +38,17 @@ class Agreement:
     """How an engine's outputs compare with the archived ones.
 
     `max_rel` is the largest difference, relative to the largest value of its output; `used` the largest share
-    of its bound that a difference takes.
+    of its bound that a difference takes, and `bound` that bound; None where the report does not tell.
+    `explained`: a decision between values closer than rounding was turned over before a bound was applied.
     """
 
     outputs: int
     bitwise: int
     held: int
     max_rel: float | None
-    used: float
+    used: float | None
+    bound: str
+    explained: bool
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,7 @@ class FidelityReport:
     def operations(self, names: Iterable[str]) -> list[Compared]:
         """Those of the operations that the archives have cases of."""
         found = ((name, [case for case in self.cases if case["op"] == name]) for name in names)
-        return [self._compared(name, cases) for name, cases in found if cases]
+        return [self._compared(OUTPUTS.get(name, name), cases) for name, cases in found if cases]
 
     def layers(self, names: Iterable[str]) -> list[Compared]:
         """Every output of these layers in the archived pass of run 145."""
@@ -81,14 +92,16 @@ class FidelityReport:
 
 def agreement(cases: Sequence[Mapping[str, Any]]) -> Agreement:
     """The cases of an engine together."""
-    worst = max(cases, key=lambda case: case["used"] if case["used"] is not None else float("inf"))
-    rels = [case["max_rel"] for case in cases if case["max_rel"] is not None]
+    worst = max(cases, key=lambda case: case.get("used") or 0.0)
+    rels = [case["max_rel"] for case in cases if case.get("max_rel") is not None]
     return Agreement(
-        len(cases),
-        sum(case["bitwise"] for case in cases),
-        sum(case["ok"] for case in cases),
-        max(rels, default=None),
-        worst["used"] if worst["used"] is not None else float("inf"),
+        outputs=len(cases),
+        bitwise=sum(case["bitwise"] for case in cases),
+        held=sum(case["ok"] for case in cases),
+        max_rel=max(rels, default=None),
+        used=worst.get("used"),
+        bound=worst["bound"].partition(CONDITION)[0].strip(),
+        explained=any(CONDITION in case["bound"] for case in cases),
     )
 
 
@@ -101,6 +114,8 @@ def read_fidelity(path: Path | None = None) -> FidelityReport:
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
         cases = tuple({"engine": report["engine"], **case} for case in report["cases"])
+        if not all(isinstance(case.get(key), kind) for case in cases for key, kind in NEEDED.items()):
+            raise ValueError("a case lacks what it must have")
         return FidelityReport(report["machine"], cases)
     except OSError as error:
         raise DataError(

@@ -32,6 +32,8 @@ def part_pages(room: ReadingRoom) -> Iterator[tuple[str, str]]:
 def _part(room: ReadingRoom, part: Part) -> str:
     href = part_page(part)
     root = root_of(href)
+    launches = _launches_of_file(f"{part.slug}.cu")
+    launching = {name for each in launches if each["during"] != "update" for name in each["layers"]}
     return page(
         "part",
         href,
@@ -49,9 +51,9 @@ def _part(room: ReadingRoom, part: Part) -> str:
             (shape, room.layer_pages[layer.name])
             for stage in room.stages
             for layer, shape in zip(stage.layers, stage.shapes, strict=True)
-            if layer.type in part.types
+            if layer.type in part.types or (not part.types and layer.name in launching)
         ],
-        launches=_launches_of_file(f"{part.slug}.cu"),
+        launches=launches,
         cases=CASES,
         compared=room.fidelity.operations(part.operations),
         engines=room.fidelity.engines,
@@ -64,13 +66,17 @@ def _part(room: ReadingRoom, part: Part) -> str:
 def _pairs(room: ReadingRoom, part: Part, root: str) -> list[dict[str, Any]]:
     pairs = []
     for i, pair in enumerate(part.pairs, 1):
-        for reference in pair.original:
-            for row in room.originals.find(reference):
-                room.shown.setdefault(row, f"{part_page(part)}#pair-{i}")
         sides = room.originals.side_by_side(pair)
+        for excerpt in (*sides.original, *sides.port):
+            room.shown.add(excerpt, f"{part_page(part)}#pair-{i}")
         names = dict.fromkeys(excerpt.title for excerpt in sides.original)
         pairs.append(
-            {"name": ", ".join(names), "text": markdown(sides.text, root), "sides": sides},
+            {
+                "name": ", ".join(names),
+                "text": markdown(sides.text, root),
+                "sides": sides,
+                "notes": [markdown(note, root, inline=True) for note in sides.notes],
+            },
         )
     return pairs
 

@@ -95,5 +95,13 @@ def _file(room: ReadingRoom, release_id: str, path: str, rows: list[Row]) -> str
         release=release_id,
         path=path,
         link=release.permalink(path),
-        rows=[(row, release.permalink(path, row.line, row.end), room.shown.get(row, "")) for row in rows],
+        rows=[
+            (
+                row,
+                release.permalink(path, row.line, row.end),
+                room.shown.original(row),
+                markdown(row.note, "../../", inline=True),
+            )
+            for row in rows
+        ],
     )

@@ -14,6 +14,7 @@ from alexnet2012.report.page import fill
 from alexnet2012.study.fidelity import FidelityReport
 from alexnet2012.study.pairs import Originals
 from alexnet2012.study.parts import Part, read_parts
+from alexnet2012.study.shown import Shown
 from alexnet2012.study.stages import Stage, stages_of_run_145
 
 ROOMS = (
@@ -38,8 +39,8 @@ class ReadingRoom:
     fidelity: FidelityReport
     notebook: Notebook
     claims: tuple[Claim, ...]
-    shown: dict[Row, str] = field(default_factory=dict)
-    """Where a symbol of the original stands beside the port; the pages of the parts fill it."""
+    shown: Shown = field(default_factory=Shown)
+    """What stands side by side where; the pages of the parts fill it."""
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:

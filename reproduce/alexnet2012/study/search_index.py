@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from alexnet2012.record.answers import read_answers
 from alexnet2012.record.notebook import anchor
 from alexnet2012.study.parts import GROUPS
 from alexnet2012.study.room import ReadingRoom, crosswalk_page, part_page
@@ -20,14 +21,14 @@ def search_index(room: ReadingRoom) -> str:
 
 
 def _entries(room: ReadingRoom) -> Iterator[Entry]:
-    ours: dict[str, str] = {}
+    listed: dict[str, str] = {}
     for row in room.rows:
-        address = room.shown.get(row) or crosswalk_page(row.release, row.path)
-        yield row.qualified, f"{row.place} · {row.status}", address
+        table = crosswalk_page(row.release, row.path)
+        yield row.qualified, f"{row.place} · {row.status}", room.shown.original(row) or table
         for symbol in row.symbols:
-            ours.setdefault(symbol, address)
-    for symbol, address in ours.items():
-        yield symbol.rpartition(":")[2], symbol, address
+            listed.setdefault(symbol, table)
+    for symbol, table in listed.items():
+        yield name_of(symbol), symbol, room.shown.ours(symbol) or table
     for part in room.parts:
         yield part.title, GROUPS[part.group], part_page(part)
     for name, address in room.layer_pages.items():
@@ -36,3 +37,18 @@ def _entries(room: ReadingRoom) -> Iterator[Entry]:
         yield f"run {run.id}", "lab notebook", f"notebook.html#{anchor(run.id)}"
     for claim in room.claims:
         yield claim.says, "claim of the paper", f"claims.html#{claim.id}"
+    for answer in read_answers():
+        yield answer.title, "the source answers", f"answers.html#{answer.anchor}"
+
+
+def name_of(symbol: str) -> str:
+    """What one would type for a symbol of ours.
+
+    >>> name_of("cli:data.imagenet--store"), name_of("kernels/filter_acts.cu:filterActs")
+    ('data imagenet --store', 'filterActs')
+    """
+    name = symbol.rpartition(":")[2]
+    if not symbol.startswith("cli:"):
+        return name
+    command, dashes, option = name.partition("--")
+    return " ".join((*command.split("."), dashes + option)).rstrip()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from alexnet2012.record.cache import cache_folder, fetched
+from alexnet2012.record.cache import cache_folder, fetched, outside_the_project
 from alexnet2012.record.claims import read_claims
 from alexnet2012.record.crosswalk import read_crosswalk
 from alexnet2012.record.notebook import read_notebook
@@ -37,7 +37,7 @@ def build(out: Path, fidelity: FidelityReport, *, cache: Path | None = None) -> 
     Raises DataError for a folder that holds something else, and for one inside the project's repository:
     the pages show the originals, of which nothing is written there.
     """
-    out = cache_folder(out)
+    out = outside_the_project(out, "choose a folder outside with --out")
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARK).is_file())):
         raise DataError(f"{out}: holds something else; name a new or empty folder with --out")
     releases = read_releases()
@@ -45,17 +45,30 @@ def build(out: Path, fidelity: FidelityReport, *, cache: Path | None = None) -> 
     originals = Originals.of(releases, folders, read_crosswalk())
     room = ReadingRoom(originals, fidelity, read_notebook(), read_claims())
     pages = dict(_pages(room))
-    if out.is_dir():
-        shutil.rmtree(out)
-    out.mkdir(parents=True)
-    (out / MARK).write_text("built by alexnet2012 study\n")
-    shutil.copytree(ASSETS, out / "assets")
-    (out / "assets" / "symbols.js").write_text(search_index(room), encoding="utf-8")
+    try:
+        _write(pages, search_index(room), out)
+    except OSError as error:
+        raise DataError(
+            f"{out}: cannot be written ({error.strerror}); name another folder with --out"
+        ) from error
+    return room, len(pages)
+
+
+def _write(pages: Mapping[str, str], index: str, out: Path) -> None:
+    """Write the site beside its place, and put it there when it is whole."""
+    new = out.with_name(f"{out.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    (new / MARK).write_text("built by alexnet2012 study\n")
+    shutil.copytree(ASSETS, new / "assets")
+    (new / "assets" / "symbols.js").write_text(index, encoding="utf-8")
     for href, text in pages.items():
-        path = out / href
+        path = new / href
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    return room, len(pages)
+    if out.is_dir():
+        shutil.rmtree(out)
+    new.rename(out)
 
 
 def _pages(room: ReadingRoom) -> Iterator[tuple[str, str]]:

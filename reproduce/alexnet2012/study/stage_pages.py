@@ -12,6 +12,7 @@ from alexnet2012.study.markdown import markdown
 from alexnet2012.study.room import ReadingRoom, neighbours, page, part_page, root_of, stage_page
 from alexnet2012.study.source import Excerpt, highlighted
 from alexnet2012.study.stages import ORIGINAL_LAYERS, ORIGINAL_PARAMS, Stage, our_cfg, rates, section
+from cuda_convnet.config.specs import NeuronLayerSpec
 
 
 def stage_pages(room: ReadingRoom) -> Iterator[tuple[str, str]]:
@@ -48,6 +49,7 @@ def _stage(room: ReadingRoom, stage: Stage) -> str:
         room="network.html",
         wide=True,
         stage=stage,
+        columns=sum(not isinstance(layer, NeuronLayerSpec) for layer in stage.layers),
         number=room.stages.index(stage) + 1,
         count=len(room.stages),
         text=markdown(stage.words.text, root),

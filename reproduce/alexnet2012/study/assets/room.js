@@ -2,7 +2,14 @@
 "use strict";
 (() => {
   const root = document.body.dataset.root;
-  const motion = matchMedia("(prefers-reduced-motion: reduce)");
+
+  // What sticks below the header, and anchors, go by its height.
+  const header = document.querySelector(".top");
+  new ResizeObserver(() => {
+    const height = getComputedStyle(header).position === "sticky" ? header.offsetHeight : 0;
+    document.documentElement.style.setProperty("--top", `${height}px`);
+  }).observe(header);
+  header.querySelector(".search").hidden = false;
 
   // --- search over symbols ------------------------------------------------------------------------
   const input = document.getElementById("search");
@@ -54,7 +61,11 @@
       const place = document.createElement("span");
       place.append(entry[1]);
       item.append(place);
-      item.addEventListener("mousedown", () => { location.href = item.dataset.href; });
+      item.addEventListener("mousedown", (event) => event.preventDefault()); // the list stays open
+      item.addEventListener("click", (event) => {
+        if (event.ctrlKey || event.metaKey) open(item.dataset.href);
+        else location.href = item.dataset.href;
+      });
       return item;
     }));
     if (index && text && !hits.length) {
@@ -101,7 +112,7 @@
     const line = parseFloat(getComputedStyle(document.documentElement).scrollPaddingTop) || 0;
     const tops = pairs.map((pair) => pair.getBoundingClientRect().top - line);
     const target = by > 0 ? tops.findIndex((top) => top > 4) : tops.findLastIndex((top) => top < -4);
-    if (target >= 0) pairs[target].scrollIntoView({ behavior: motion.matches ? "auto" : "smooth" });
+    if (target >= 0) pairs[target].scrollIntoView({ behavior: "instant" }); // the next key measures from there
   }
 
   addEventListener("keydown", (event) => {
@@ -110,7 +121,7 @@
     if (event.key === "/") { input.focus(); event.preventDefault(); }
     else if (event.key === "j") step(1);
     else if (event.key === "k") step(-1);
-    else if (turn && !event.target.closest(".code, .scroll, .formula")) document.querySelector(`.turn [rel=${turn}]`)?.click();
+    else if (turn && !event.target.closest(".scroll, .formula")) document.querySelector(`.turn [rel=${turn}]`)?.click();
   });
 
   // --- both sides of a pair end together ----------------------------------------------------------
