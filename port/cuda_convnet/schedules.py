@@ -35,7 +35,7 @@ class LearningRateSchedule(ABC):
     def rate(self, progress: float, randn: Callable[[], float]) -> float:
         """The rate at `progress`; `randn` is called where the schedule is noisy.
 
-        DEVIATION(seeded-rates): the original draws with its own Box-Muller from an unseeded generator.
+        DEVIATION(seeded-rates): the original draws with a Box-Muller of its own, seeded by the clock.
         """
         rate = self.plain_rate(progress)
         return rate * (1 + abs(randn()) * self.noise_stdev) if self.noise_stdev > 0 else rate
