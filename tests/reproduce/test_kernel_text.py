@@ -73,10 +73,32 @@ def test_an_empty_struct_has_the_functions_below_it_that_take_it():
     assert lines_of("A", definitions(text)) == (1, 5)
 
 
+OVERLOADS = "int f(A, int x) {\n}\nint f(const B& b) {\n}\nint f(C) {\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"), [("f(A)", (1, 2)), ("f(C)", (5, 6)), ("f(D)", None), ("f(A", None)]
+)
+def test_of_functions_of_one_name_the_first_argument_tells_which(name, lines):
+    assert lines_of(name, definitions(OVERLOADS)) == lines
+
+
+def test_functions_of_one_name_need_to_be_told_apart():
+    with pytest.raises(ValueError, match=r"^f\(A\) or f\(B\) or f\(C\)$"):
+        lines_of("f", definitions(OVERLOADS))
+
+
+def test_a_struct_that_is_defined_for_several_arguments_is_the_first():
+    text = "template <int N> struct Row {\n  float a[N];\n};\ntemplate <> struct Row<4> {\n  float b;\n};\n"
+    assert lines_of("Row", definitions(text)) == (1, 3)
+
+
 def test_kernels_are_device_functions_that_are_not_inlined():
     text = "__device__ void a() {}\n__device__ inline void b() {}\n"
     text += "__device__ __forceinline__ void c() {}\nvoid d() {}\n__device__ int e() {}\n"
-    assert [d.name for d in definitions(text) if d.is_kernel] == ["a"]
+    text += "__device__ __launch_bounds__(128) void f() {}\nstatic __device__ __noinline__ void g() {}\n"
+    text += "__launch_bounds__(32, 2) __device__ void h (float* a) {}\n"
+    assert [d.name for d in definitions(text) if d.is_kernel] == ["a", "f", "h"]
 
 
 @pytest.mark.parametrize("path", sorted(KERNELS.glob("*.cu*")), ids=lambda path: path.name)

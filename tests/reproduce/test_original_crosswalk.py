@@ -83,6 +83,12 @@ def test_a_row_that_a_library_replaces_and_one_of_one_line(run):
         (["CONV", "--status", "ported"], {"convnet.py --mini", "ConvLayer::fpropActs"}),
         (["--status", "not yet"], {"ConvNet.train"}),
         (["a", "--release", "cuda-convnet"], {"NVMatrix::slice"}),
+        (["port/cuda_convnet/layers/conv.py"], {"ConvLayer::fpropActs"}),
+        (["layers/conv.py"], {"ConvLayer::fpropActs"}),
+        (["commands/train.py"], {"convnet.py --mini"}),
+        (["alexnet:src/layer.cu"], {"ConvLayer::fpropActs"}),
+        (["convnet.py:90"], {"ConvNet.train"}),
+        (["train --mini"], {"convnet.py --mini"}),
     ],
 )
 def test_rows_are_found_by_part_of_a_name_or_path_of_theirs_or_ours(run, arguments, names):
@@ -93,7 +99,7 @@ def test_rows_are_found_by_part_of_a_name_or_path_of_theirs_or_ours(run, argumen
 
 
 def test_the_last_line_counts_the_rows(run):
-    _, out, _ = run("convnet")
+    _, out, _ = run("alexnet:")
     assert out.splitlines()[-1] == "3 rows: 2 ported, 1 not yet"
 
 
@@ -103,6 +109,38 @@ def test_nothing_of_that_name_is_told_in_one_line(run):
     assert err == (
         "alexnet2012: 'warp', alexnet: nothing like it in the crosswalk; give less of the name or path\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "files"),
+    [
+        (["convdata.py", "--release", "cuda-convnet"], "leaves out cuda-convnet:convdata.py; "),
+        (
+            ["CUDACONV2/", "--release", "cuda-convnet"],
+            "leaves out cuda-convnet:include/cudaconv2/conv_util.cuh, ",
+        ),
+        (["src/common"], "leaves out cuda-convnet:src/common/matrix.cpp; "),
+        (["cuda-convnet:src/nvmatrix/nvmatrix.cu", "--status", "not yet"], None),
+        (["example-layers"], None),
+    ],
+)
+def test_a_file_that_the_crosswalk_leaves_out_is_named(run, arguments, files):
+    status, out, err = run(*arguments)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert ("the crosswalk leaves out" in err) == bool(files)
+    assert (files or "nothing like it") in err
+
+
+def test_of_many_files_that_are_left_out_some_are_named(run):
+    _, _, err = run("cudaconv3")
+    assert "conv_util.cuh, cuda-convnet2:cudaconv3/include/cudaconv2.cuh, " in err
+    assert err.count("cuda-convnet2:") == 3
+    assert ", 3 more; it has all of alexnet, of cuda-convnet the kernels" in err
+
+
+def test_nothing_of_a_status_is_told_without_files(run):
+    _, _, err = run("--release", "cuda-convnet", "--status", "ported")
+    assert "nothing like it" in err
 
 
 def test_an_unknown_status_is_refused(run):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from alexnet2012.record import symbols
-from alexnet2012.record.symbols import find, kernels, public_symbols
+from alexnet2012.record.symbols import find, kernels, public_symbols, written
 from cuda_convnet.engines.operations import Engine
 from cuda_convnet.errors import DataError
 
@@ -36,6 +36,11 @@ def text_of(place):
         ("alexnet2012.commands.net:table", "reproduce/alexnet2012/commands/net.py", "def table"),
         ("kernels/filter_acts.cu:filter_acts", "kernels/filter_acts.cu", "template <int IMAGES"),
         ("kernels/common.cuh:VECTOR_LOOP", "kernels/common.cuh", "#define VECTOR_LOOP"),
+        (
+            "kernels/matrix_sums.cu:aggregate(Min)",
+            "kernels/matrix_sums.cu",
+            "__device__ __forceinline__ float aggregate(Min,",
+        ),
     ],
 )
 def test_a_symbol_lies_in_its_file_at_its_lines(symbol, shown, start):
@@ -90,6 +95,8 @@ def test_an_option_that_several_commands_share_is_where_it_is_declared_once():
         ("kernels/nothing.cu:crop", "there is no file kernels/nothing.cu"),
         ("kernels/crop.cu:nothing", "kernels/crop.cu does not define nothing"),
         ("kernels/crop.cu", "does not define"),
+        ("kernels/matrix_sums.cu:emptyOf", "write emptyOf(Sum) or emptyOf(Max) or emptyOf(Min)"),
+        ("kernels/matrix_sums.cu:emptyOf(Mean)", "does not define emptyOf(Mean)"),
         ("cli:nothing", "there is no command `alexnet2012 nothing`"),
         ("cli:data.nothing", "there is no command `alexnet2012 data nothing`"),
         ("cli:train.nothing", "there is no command `alexnet2012 train nothing`"),
@@ -101,6 +108,23 @@ def test_what_does_not_exist_is_an_error_of_one_line(symbol, message):
         find(symbol)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "text"),
+    [
+        ("cuda_convnet.layers.conv:ConvLayer", "port/cuda_convnet/layers/conv.py:ConvLayer"),
+        ("cuda_convnet.engines:get_engine", "port/cuda_convnet/engines/__init__.py:get_engine"),
+        ("kernels/crop.cu:crop", "kernels/crop.cu:crop"),
+        (
+            "cli:data.imagenet--store",
+            "reproduce/alexnet2012/commands/data.py alexnet2012 data imagenet --store",
+        ),
+        ("cli:train", "reproduce/alexnet2012/commands/train.py alexnet2012 train"),
+    ],
+)
+def test_a_symbol_is_written_with_its_path_and_a_command_as_it_is_typed(symbol, text):
+    assert written(symbol) == text
 
 
 def test_a_name_that_is_only_imported_is_not_defined_there():

@@ -112,28 +112,6 @@ def centre(images: np.ndarray, border: int) -> np.ndarray:
     return images[:, border : height - border, border : width - border]
 
 
-def crop(images: np.ndarray, crops: Crops, border: int) -> np.ndarray:
-    """Crop and reflect: float32 (channels, height - 2*border, width - 2*border, images)."""
-    out = np.empty(_inner_shape(images, border), np.float32)
-    for run in crops.runs(out.shape[-1]):
-        out[..., run.images] = _window(images, run, border)
-    return out
-
-
-def subtract_mean(images: np.ndarray, mean: np.ndarray) -> None:
-    """Subtract the mean image (channels, height, width), or a mean that broadcasts to it, in place."""
-    images -= mean[..., None]
-
-
-def add_color_noise(images: np.ndarray, noise: np.ndarray, scale: float) -> None:
-    """Add noise (channels, images) times `scale` to every pixel, then divide by 1 + `scale`, in place.
-
-    The division keeps the scale of training images near that of test images, which get no noise.
-    """
-    images += (noise * np.float32(scale))[:, None, None, :]
-    images /= np.float32(1.0 + scale)
-
-
 def training_images(
     images: np.ndarray,
     mean: np.ndarray,
@@ -143,10 +121,11 @@ def training_images(
     noise_scale: float = 0.0,
     out: np.ndarray | None = None,
 ) -> np.ndarray:
-    """What training sees: `crop`, `subtract_mean`, and with noise `add_color_noise`, in `out` or a new array.
+    """What training sees: images cropped, minus the mean, with noise over 1 + its scale; in `out` or new.
 
-    Without crops it is the centre, which is what a test on one view sees. The same bits as those functions
-    one after the other; done in blocks of rows that stay in cache.
+    Without crops it is the centre, which is what a test on one view sees. The division keeps the scale of
+    training images near that of test images, which get no noise. The same bits as one step after the other
+    on whole images; done in blocks of rows that stay in cache.
     """
     runs = crops.runs(images.shape[-1]) if crops else [Run(slice(None), border, border, False)]
     noise = noise * np.float32(noise_scale) if noise is not None and noise_scale > 0 else None

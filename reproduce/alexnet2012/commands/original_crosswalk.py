@@ -11,10 +11,17 @@ import click
 
 from alexnet2012.json_file import check_folder, write_json
 from alexnet2012.record.crosswalk import RELEASES, STATUSES, Row, read_crosswalk
-from alexnet2012.record.symbols import find
+from alexnet2012.record.manifest import read_manifest
+from alexnet2012.record.symbols import find, written
 from cuda_convnet.errors import DataError
 
 TOGETHER = "together"
+CODE = (".py", ".cu", ".cuh", ".cpp", ".h")
+SOME = 3  # files that a message names
+EXTENT = (
+    "it has all of alexnet, of cuda-convnet the kernels, NVMatrix and four Python modules, and of "
+    "cuda-convnet2 what is taken from there"
+)
 
 
 def select(rows: Sequence[Row], name: str, release: str | None, status: str | None) -> list[Row]:
@@ -23,14 +30,35 @@ def select(rows: Sequence[Row], name: str, release: str | None, status: str | No
     chosen = [
         row
         for row in rows
-        if part in f"{row.qualified}\n{row.path}\n{row.where}".casefold()
-        and release in (None, row.release)
+        if release in (None, row.release)
         and status in (None, row.status)
+        and (not part or part in names(row))
     ]
     if not chosen:
         limits = "".join(f", {word}" for word in (release, status) if word is not None)
+        left_out = _left_out(rows, part, release) if part else []
+        if left_out:
+            listed = ", ".join(left_out[:SOME] + [f"{len(left_out) - SOME} more"] * (len(left_out) > SOME))
+            raise DataError(f"'{name}'{limits}: the crosswalk leaves out {listed}; {EXTENT}")
         raise DataError(f"'{name}'{limits}: nothing like it in the crosswalk; give less of the name or path")
     return chosen
+
+
+def names(row: Row) -> str:
+    """All that a row may be found by, in small letters: names and places, of theirs and of ours."""
+    return "\n".join((row.qualified, row.place, row.where, *map(written, row.symbols))).casefold()
+
+
+def _left_out(rows: Sequence[Row], part: str, release: str | None) -> list[str]:
+    """Files of code whose names have `part`, and of which nothing has a row."""
+    covered = {(row.release, row.path) for row in rows}
+    return [
+        f"{each}:{path}"
+        for each in RELEASES
+        if release in (None, each)
+        for path in read_manifest(each)
+        if path.endswith(CODE) and (each, path) not in covered and part in f"{each}:{path}".casefold()
+    ]
 
 
 def count(rows: Sequence[Row]) -> dict[str, dict[str, int]]:
@@ -126,7 +154,8 @@ def report(rows: Sequence[Row]) -> dict[str, Any]:
 def command(name: str | None, release: str | None, status: str | None, json_path: Path | None) -> None:
     """Say what became of the original's functions, classes, kernels and options.
 
-    NAME is part of a name or a path, of the original or of this program. Without NAME and --status, count.
+    NAME is part of a name or a path, of the original or of this program, or of a command as it is typed.
+    Without NAME and --status, count.
     """
     if json_path is not None:
         check_folder(json_path)

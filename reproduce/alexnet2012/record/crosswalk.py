@@ -11,6 +11,7 @@ from alexnet2012.record.places import original_path
 from cuda_convnet.errors import DataError
 
 RELEASES = ("alexnet", "cuda-convnet", "cuda-convnet2")
+KINDS = ("class", "enum", "function", "member", "option", "script", "struct")
 STATUSES = ("ported", "replaced", "not needed", "not yet")
 COLUMNS = ("release", "path", "kind", "scope", "name", "line", "end", "status", "where", "note")
 NEW_COLUMNS = ("symbol", "why")
@@ -125,6 +126,8 @@ def _row(values: dict[str, str], place: str) -> Row:
     status, where, note = values["status"], values["where"], values["note"]
     if values["release"] not in RELEASES:
         raise DataError(f"{place}: release '{values['release']}' must be one of {', '.join(RELEASES)}")
+    if values["kind"] not in KINDS:
+        raise DataError(f"{place}: kind '{values['kind']}' must be one of {', '.join(KINDS)}")
     if status not in STATUSES:
         raise DataError(f"{place}: status '{status}' must be one of {', '.join(STATUSES)}")
     if not (values["line"].isdecimal() and values["end"].isdecimal()):

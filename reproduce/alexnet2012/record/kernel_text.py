@@ -17,7 +17,9 @@ MACRO = re.compile(r"\s*#\s*define\s+(\w+)")
 WRAPPED = re.compile(r"(?:namespace\s*\w*|extern)\s*$")
 STRUCT = re.compile(r"(?:struct|class|union|enum(?:\s+class)?)\s+(?:alignas\(\w+\)\s+)?(\w+)\s*(?::[^:(]*)?$")
 FUNCTION = re.compile(r"\b(?!__attribute__|__launch_bounds__|alignas)(\w+)\s*\(")
-KERNEL = re.compile(r"__device__\s+void\s+\w+\s*\(")
+ARGUMENT = re.compile(r"\s*(?:const\s+)?(\w+)")
+WRITTEN = re.compile(r"(\w+)(?:\((\w+)\))?")
+INLINED = {"inline", "__forceinline__", "__noinline__"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,24 @@ class Definition:
     @property
     def is_kernel(self) -> bool:
         """A kernel: a device function that is not inlined into others; a launch makes an entry of it."""
-        return self.kind == "function" and KERNEL.match(self.head) is not None
+        if self.kind != "function":
+            return False
+        before = set(re.findall(r"\w+", self.head[: self._named.start()]))
+        return {"__device__", "void"} <= before and not before & INLINED
+
+    @property
+    def tag(self) -> str:
+        """The type of a function's first argument, which tells overloads apart; '' without one."""
+        if self.kind != "function":
+            return ""
+        named = ARGUMENT.match(self.head, self._named.end())
+        return named[1] if named else ""
+
+    @property
+    def _named(self) -> re.Match[str]:
+        named = FUNCTION.search(self.head)
+        assert named is not None
+        return named
 
 
 def definitions(text: str) -> list[Definition]:
@@ -80,18 +99,27 @@ def definitions(text: str) -> list[Definition]:
 def lines_of(name: str, found: list[Definition]) -> tuple[int, int] | None:
     """First and last line of the first definition of that name; None where there is none.
 
-    An empty struct that only chooses among functions has those directly below it that take it.
+    Of functions of one name, `name(Tag)` is the one whose first argument is a Tag; ValueError names them
+    where they differ in it and the name has no tag. An empty struct that only chooses among functions has
+    those directly below it that take it.
     """
-    for i, definition in enumerate(found):
-        if definition.name == name:
-            last = definition.last
-            if definition.kind == "struct":
-                for below in found[i + 1 :]:
-                    if below.kind != "function" or f"({name}," not in below.head:
-                        break
-                    last = below.last
-            return definition.first, last
-    return None
+    written = WRITTEN.fullmatch(name)
+    if written is None:
+        return None
+    word, tag = written.groups()
+    named = [d for d in found if d.name == word and tag in (None, d.tag)]
+    if not named:
+        return None
+    tags = dict.fromkeys(d.tag for d in named if d.kind == "function")
+    if len(tags) > 1:
+        raise ValueError(" or ".join(f"{word}({each})" for each in tags))
+    first, last = named[0].first, named[0].last
+    if named[0].kind == "struct":
+        for below in found[found.index(named[0]) + 1 :]:
+            if below.tag != word:
+                break
+            last = below.last
+    return first, last
 
 
 def _blank(match: re.Match[str]) -> str:

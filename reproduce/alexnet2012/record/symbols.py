@@ -4,6 +4,7 @@ A symbol is written as one of
 
     cuda_convnet.layers.conv:ConvLayer.fprop     a function, class, method or constant of a module of ours
     kernels/filter_acts.cu:filterActs            a function, struct or macro of a kernel file
+    kernels/matrix_sums.cu:aggregate(Max)        of functions of one name, the one that takes a Max first
     cli:data.imagenet                            a command
     cli:data.imagenet--store                     an option of a command
 
@@ -55,6 +56,20 @@ def find(symbol: str) -> Place:
     if symbol.startswith(KERNELS):
         return _find_in_kernels(symbol)
     return _find_in_module(symbol)
+
+
+@cache
+def written(symbol: str) -> str:
+    """A symbol as users may write it: with the path of its file, and a command also as it is typed.
+
+    Modules are not read. Raises DataError where there is no such module or command.
+    """
+    if symbol.startswith(COMMANDS):
+        return f"{find(symbol).shown} {_typed(symbol)}"
+    if symbol.startswith(KERNELS):
+        return symbol
+    module, _, name = symbol.partition(":")
+    return f"{_shown(_module_file(module), module.partition('.')[0])}:{name}"
 
 
 @cache
@@ -178,7 +193,10 @@ def _find_in_kernels(symbol: str) -> Place:
     path = kernels_folder() / shown.removeprefix(KERNELS)
     if not path.is_file():
         raise DataError(f"{symbol}: there is no file {shown}")
-    lines = lines_of(name, _kernel_definitions(path))
+    try:
+        lines = lines_of(name, _kernel_definitions(path))
+    except ValueError as error:
+        raise DataError(f"{symbol}: {shown} defines {name} for several types; write {error}") from error
     if lines is None:
         raise DataError(f"{symbol}: {shown} does not define {name}")
     return Place(path, shown, *lines)
@@ -193,12 +211,18 @@ def _operations() -> Iterator[str]:
             yield f"{ENGINE}.{operation}"
 
 
+def _typed(symbol: str) -> str:
+    """A command, with its option if there is one, as it is typed."""
+    path, dashes, option = symbol.removeprefix(COMMANDS).partition("--")
+    return " ".join(["alexnet2012", *path.split("."), *([dashes + option] if dashes else [])])
+
+
 def _find_command(symbol: str) -> Place:
     from alexnet2012.cli import cli
 
     path, dashes, option = symbol.removeprefix(COMMANDS).partition("--")
     command: click.Command = cli
-    typed = f"alexnet2012 {path.replace('.', ' ')}"
+    typed = _typed(COMMANDS + path)
     for word in path.split("."):
         group = command if isinstance(command, click.Group) else None
         below = group and group.get_command(click.Context(group), word)

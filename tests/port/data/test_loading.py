@@ -6,6 +6,7 @@ import time
 from itertools import islice
 
 import numpy as np
+import plain_augmentation
 import pytest
 from PIL import Image
 
@@ -236,9 +237,9 @@ def test_training_images_are_the_augmentations_with_the_streams_draws(build):
     noise = augmentation.draw_color_noise(
         streams.at("colour noise", 4, 2), 20, colors.color_eigenvalues, colors.color_eigenvectors
     )
-    wanted = augmentation.crop(images, crops, 2)
-    augmentation.subtract_mean(wanted, augmentation.crop_mean(colors.mean_image, 2))
-    augmentation.add_color_noise(wanted, noise, 0.1)
+    wanted = plain_augmentation.crop(images, crops, 2)
+    plain_augmentation.subtract_mean(wanted, augmentation.crop_mean(colors.mean_image, 2))
+    plain_augmentation.add_color_noise(wanted, noise, 0.1)
     np.testing.assert_array_equal(minibatch.data[0], wanted.reshape(192, 20))
 
 
