@@ -66,6 +66,11 @@ def lost(text, known):
     return [f"{kind}:{name}" for kind, _, name in kinds if name not in known.get(kind, ())]
 
 
+def silent(part):
+    """The originals of the pairs of which a part says nothing."""
+    return [pair.original for pair in part.pairs if not pair.text.strip()]
+
+
 @pytest.fixture(scope="module")
 def originals():
     """The crosswalk, as pages look up symbols in it."""
@@ -135,6 +140,18 @@ def test_both_sides_of_every_pair_exist(path, originals):
         assert rows
         for symbol in pair.port or [symbol for row in rows for symbol in row.symbols]:
             assert find(symbol).path.is_file()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_pair_has_a_text(path):
+    assert silent(read_part(path)) == []
+
+
+def test_a_pair_without_a_text_would_be_found(tmp_path):
+    path = tmp_path / "slug.toml"
+    told, silent_one, blank = (f'[[pair]]\noriginal = ["a:b:{name}"]\n' for name in "cde")
+    path.write_text(WHOLE + told + 'text = "Look here."\n' + silent_one + blank + 'text = " "\n')
+    assert silent(read_part(path)) == [("a:b:d",), ("a:b:e",)]
 
 
 def test_a_symbol_that_the_crosswalk_does_not_have_is_named(originals):
