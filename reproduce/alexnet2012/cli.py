@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import click
@@ -38,6 +39,7 @@ def main() -> None:
     """Run a command. A user's mistake is one line on stderr and exit status 2."""
     try:
         status = cli(prog_name="alexnet2012", standalone_mode=False)
+        sys.stdout.flush()
     except click.Abort:
         click.echo("Aborted!", err=True)
         sys.exit(1)
@@ -46,6 +48,12 @@ def main() -> None:
         sys.exit(error.exit_code)
     except ConvnetError as error:
         click.echo(f"alexnet2012: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        sys.stdout = None  # type: ignore[assignment]  # what could not be written is not tried again at the end
+        click.echo("alexnet2012: the output cannot be written: no space is left where it goes", err=True)
         sys.exit(2)
     sys.exit(status if isinstance(status, int) else 0)
 

@@ -1,5 +1,8 @@
 """The command line as a whole: a user's mistake is one line, which names the option and where help is."""
 
+import subprocess
+import sys
+
 import pytest
 
 
@@ -42,3 +45,13 @@ def test_help_is_given_where_it_is_asked_for(typed):
 def test_the_status_of_a_command_is_that_of_the_program(typed, tmp_path):
     assert typed("original", "list", "--cache", tmp_path)[0] == 0
     assert typed("original", "verify", "--cache", tmp_path)[0] == 2
+
+
+def test_output_that_cannot_be_written_is_one_line(tmp_path):
+    command = [sys.executable, "-m", "alexnet2012", "original", "crosswalk"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr == "alexnet2012: the output cannot be written: no space is left where it goes\n"
