@@ -6,7 +6,6 @@ Of the convolutions, whose kernels differ by the geometry alone: all that any ge
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -18,8 +17,8 @@ from alexnet2012.fidelity.archive import Archive, open_archive
 from alexnet2012.fidelity.archived_net import read_spec
 from alexnet2012.fidelity.ops import replay_ops
 from alexnet2012.record import places
+from alexnet2012.undrawn import without_draws
 from cuda_convnet.config import NetworkSpec, read_network
-from cuda_convnet.config.specs import WeightLayerSpec
 from cuda_convnet.engines import get_engine
 from cuda_convnet.engines.kernel_engine import KernelEngine
 from cuda_convnet.engines.kernel_engine.recording import Instance, RecordingDevice
@@ -120,11 +119,7 @@ def archived_networks(archive: Archive) -> Iterator[NetworkSpec]:
 
 def run_all_passes(spec: NetworkSpec, engine: Engine, cases: int) -> None:
     """Train, test and check gradients on one minibatch of zeros, every layer learning."""
-    layers = (
-        replace(layer, init_w=(0.0,) * len(layer.inputs)) if isinstance(layer, WeightLayerSpec) else layer
-        for layer in measure.learning(spec)
-    )
-    net = ConvNet(replace(spec, layers=tuple(layers)), engine=engine, minibatch_size=cases)
+    net = ConvNet(without_draws(measure.learning(spec)), engine=engine, minibatch_size=cases)
     sizes = {layer.spec.data_idx: layer.spec.outputs for layer in net.data_layers}
     data = [np.zeros((sizes[index], cases), np.float32) for index in sorted(sizes)]
     net.train_minibatch(data)

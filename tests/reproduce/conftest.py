@@ -1,10 +1,11 @@
-"""Commands, typed in this process; of `reproduce`, with a fidelity check that takes no time."""
+"""Commands, typed in this process, `reproduce` with a fidelity check that takes no time; the reading room."""
 
 import sys
 from functools import partial
 
 import h5py
 import pytest
+import study_site
 
 from alexnet2012 import cli
 from alexnet2012.record import places
@@ -20,6 +21,21 @@ def small_archive(tmp_path_factory):
         for op in ("neuron_relu", "pool_max"):
             source.copy(op, target)
     return path
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory):
+    """The reading room, built with stand-ins of all releases: its folder, and what it shows."""
+    out = tmp_path_factory.mktemp("study") / "site"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        room, _ = study_site.build(out, monkeypatch, study_site.stand_in(tmp_path_factory.mktemp("releases")))
+    return out, room
+
+
+@pytest.fixture(scope="session")
+def pages(study):
+    """The pages of that site, by their addresses."""
+    return study_site.read_pages(study[0])
 
 
 @pytest.fixture

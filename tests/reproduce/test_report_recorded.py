@@ -11,7 +11,6 @@ import pytest
 from test_report import Page, case, fidelity
 
 import small_145
-from alexnet2012 import experiments
 from alexnet2012.experiment import read_experiment
 from alexnet2012.predictions import Predictions
 from alexnet2012.report import RecordedReproduction, render, write_report
@@ -20,7 +19,7 @@ from alexnet2012.report.pictures import POINTS, Line
 from alexnet2012.report.recorded import schedule
 from alexnet2012.report.reproduction import share
 from alexnet2012.rerun.scale import scaled_recipe
-from cuda_convnet.config import read_network
+from alexnet2012.study.launches import run_145
 from cuda_convnet.config.specs import WeightLayerSpec
 from cuda_convnet.cost import Cost
 from cuda_convnet.errors import ConvnetError
@@ -30,8 +29,7 @@ CLASSES, IMAGES = 8, 40
 
 @pytest.fixture(scope="module")
 def spec():
-    folder = experiments.path("145")
-    return read_network(folder / "layers.cfg", folder / "params.cfg")
+    return run_145()
 
 
 @pytest.fixture(scope="module")

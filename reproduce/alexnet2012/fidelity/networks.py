@@ -34,6 +34,7 @@ from alexnet2012.fidelity.explanation import (
     turn,
 )
 from alexnet2012.fidelity.report import Case
+from alexnet2012.undrawn import without_draws
 from cuda_convnet.config import read_network
 from cuda_convnet.config.specs import (
     ConvSpec,
@@ -240,7 +241,7 @@ class SmallNet(Replay):
 
     def __init__(self, archive: Archive, group: h5py.Group, name: str, data: Data, engine: Engine) -> None:
         spec = read_spec(archive, group, engine)
-        super().__init__(archive, group, name, data, ConvNet(_without_draws(spec), engine))
+        super().__init__(archive, group, name, data, ConvNet(without_draws(spec), engine))
         self.weights = read_weights(archive, group, spec)
         self.net.set_state(_shaped(self.weights, self.net))
 
@@ -320,7 +321,7 @@ class ImagenetNet(Replay):
         weights = draw_weights(spec, IMAGENET_WEIGHTS_SEED)
         for matrix, drawn in weights.items():
             check_hash(archive, archive.file[f"init/{matrix}"], drawn)
-        net = ConvNet(_without_draws(_all_learning(spec)), engine)
+        net = ConvNet(without_draws(_all_learning(spec)), engine)
         biases = {n: net.engine.to_host(w.w) for n, w in net.named_weights() if n.endswith("/biases")}
         net.set_state(_shaped({**weights, **biases}, net))
         super().__init__(archive, group, name, _imagenet_data(archive, group), net)
@@ -353,15 +354,6 @@ def _all_learning(spec: NetworkSpec) -> NetworkSpec:
         elif isinstance(layer, LogregCostSpec):
             layer = replace(layer, coeff=1.0, topk=5)
         layers.append(layer)
-    return replace(spec, layers=tuple(layers))
-
-
-def _without_draws(spec: NetworkSpec) -> NetworkSpec:
-    """The network with weights of zero, which need no drawing."""
-    layers = (
-        replace(layer, init_w=(0.0,) * len(layer.inputs)) if isinstance(layer, WeightLayerSpec) else layer
-        for layer in spec
-    )
     return replace(spec, layers=tuple(layers))
 
 

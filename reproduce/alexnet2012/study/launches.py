@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from alexnet2012 import experiments, measure
 from alexnet2012.study.parts import Grid
+from alexnet2012.undrawn import without_draws
 from cuda_convnet.config import NetworkSpec, read_network
-from cuda_convnet.config.specs import WeightLayerSpec
 from cuda_convnet.engines.kernel_engine import KernelEngine
 from cuda_convnet.engines.kernel_engine.launch import Launch
 from cuda_convnet.engines.kernel_engine.recording import RecordingDevice
@@ -47,13 +47,9 @@ def run_145() -> NetworkSpec:
 @cache
 def launches_of_run_145() -> tuple[Launched, ...]:
     """Every launch of a step of training in which all layers learn, in order."""
-    spec = measure.learning(run_145())
-    layers = (
-        replace(layer, init_w=(0.0,) * len(layer.inputs)) if isinstance(layer, WeightLayerSpec) else layer
-        for layer in spec
-    )
     device = RecordingDevice()
-    net = ConvNet(replace(spec, layers=tuple(layers)), engine=KernelEngine(device), minibatch_size=CASES)
+    spec = without_draws(measure.learning(run_145()))
+    net = ConvNet(spec, engine=KernelEngine(device), minibatch_size=CASES)
     found: list[Launched] = []
     for name, layer in net.layers.items():
         for method, during in PASSES.items():

@@ -9,7 +9,7 @@ from math import prod
 from pathlib import Path
 
 from alexnet2012 import experiments
-from alexnet2012.commands.net import describe, weights_of
+from alexnet2012.network_facts import describe, weights_of
 from alexnet2012.report.diagram import place
 from alexnet2012.study.launches import CASES, Launched, launches_of_run_145, run_145
 from alexnet2012.toml_file import read_toml
