@@ -7,7 +7,8 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from alexnet2012 import experiments
+from alexnet2012.record.claims import read_claims
+from alexnet2012.study.launches import run_145
 from cuda_convnet.config import read_network
 from cuda_convnet.config.specs import ConvSpec, FCSpec, HiddenSexSpec, NormSpec, PoolSpec, WeightLayerSpec
 from cuda_convnet.data.batches import Augmentation, BatchWriter, DatasetPlan
@@ -17,13 +18,15 @@ from small_nets import DATA, LABELS, LOGREG, PROBS, fc, make_net, random_data, r
 
 CONVOLUTIONS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 FULLY_CONNECTED = ("fc2048a", "fc2048b"), ("fc2048ba", "fc2048bb"), ("fc1000",)
-PAPER_NEURONS = [253_440, 186_624, 64_896, 64_896, 43_264, 4096, 4096, 1000]
+CLAIMS = {claim.id: claim for claim in read_claims()}
+PAPER_NEURONS = [
+    number for name in ("conv1-neurons", "other-neurons") for number in CLAIMS[name].numbers.values()
+]
 
 
 @pytest.fixture(scope="module")
 def run145():
-    folder = experiments.path("145")
-    return read_network(folder / "layers.cfg", folder / "params.cfg")
+    return run_145()
 
 
 def layers(spec):
@@ -73,7 +76,8 @@ def test_kernels_of_the_convolutions(run145, name, kernels, size, channels, stri
 
 def test_the_first_layer_has_290400_neurons_and_not_253440(run145):
     assert neurons(run145)[0] == 55 * 55 * 96 == 290_400
-    assert PAPER_NEURONS[0] == 55 * 48 * 96
+    half = run145["conv1a"]
+    assert PAPER_NEURONS[0] == half.modules_x * half.filters * (2 * half.filters) == 55 * 48 * 96
 
 
 def test_the_layers_above_have_the_neurons_that_the_paper_lists(run145):
@@ -82,9 +86,12 @@ def test_the_layers_above_have_the_neurons_that_the_paper_lists(run145):
 
 
 def test_all_neurons_are_some_660000_and_not_650000(run145):
-    assert sum(neurons(run145)) == 659_272
-    assert sum(PAPER_NEURONS) == 622_312
-    assert {round(659_272, -4), round(622_312, -4)} == {660_000, 620_000}
+    paper = PAPER_NEURONS[:1] + neurons(run145)[1:]
+    assert [sum(neurons(run145)), sum(paper), sum(PAPER_NEURONS)] == [659_272, 622_312, 622_312]
+    assert CLAIMS["all-neurons"].numbers["neurons"] not in {
+        round(sum(neurons(run145)), -4),
+        round(sum(paper), -4),
+    }
 
 
 def test_two_convolutions_hold_more_than_one_percent_of_the_parameters(run145):
@@ -164,8 +171,15 @@ def test_weights_start_at_0_03_in_the_upper_convolutions(run145):
     assert deviations == [{0.01}, {0.01}, {0.03}, {0.03}, {0.03}, {0.01}, {0.01}, {0.01}]
 
 
-def test_a_label_is_worth_ten_bits():
-    assert round(math.log2(1000)) == 10
+def test_a_label_of_run_145_is_worth_ten_bits(run145):
+    """What its softmax loses on an image when it knows nothing: all its outputs are alike."""
+    classes = run145["probs"].outputs
+    layers = {**DATA, **LABELS, "fc": fc("data", classes, initW=0), **PROBS, **LOGREG}
+    net = make_net(layers, {"fc": rates(), "logprob": {"coeff": 1}}, [6, 1], classes)
+    net.fprop(random_data([6, 1], 8, classes), PassType.TEST)
+    bits = net.cost().values["logprob"][0] / 8 / math.log(2)
+    assert f"{bits:.2f}" == "9.97"
+    assert round(bits) == CLAIMS["bits-of-a-label"].numbers["bits"] == 10
 
 
 def test_colour_noise_is_one_for_all_pixels_and_another_in_the_next_epoch(tmp_path):

@@ -4,14 +4,17 @@ import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from datetime import datetime
+from itertools import pairwise
 
 import pytest
 
-from alexnet2012.record.drawing import Dot, Drawing, Line, Words
-from alexnet2012.record.family import Edge, Family
+from alexnet2012.record.drawing import COLOURS as COLOURS_OF_A_FILE
+from alexnet2012.record.drawing import PIXELS_PER_POINT, Dot, Drawing, Line, Words
+from alexnet2012.record.family import KINDS, Edge, Family
 from alexnet2012.record.notebook import (
     DATASETS,
     PAPER_RUNS,
+    Error,
     Experiment,
     Place,
     anchor,
@@ -178,6 +181,9 @@ def test_the_closest_kind_of_descent_makes_the_tree_and_all_kinds_make_descendan
     assert family.children("145") == ["146"]
     assert family.descendants("145") == {"145", "146", "147"}
     assert family.descendants("97") == {"97", "148"}
+    assert family.heirs("145") == {"based_on": ["146", "147"]}
+    assert family.heirs("146") == {"initialised_from": ["147"]}
+    assert family.heirs("148") == {}
 
 
 def test_two_runs_are_bound_once_by_the_closest_kind():
@@ -431,6 +437,123 @@ def test_the_tree_has_a_row_for_each_run_below_what_it_comes_from(notebook):
         assert places[edge.child].x > places[edge.parent].x
 
 
+def dot_of(drawing, run):
+    """The dot of a run in the tree."""
+    (group,) = (each for each in drawing.groups if each.link == f"#{anchor(run)}")
+    (dot,) = (part for part in group.parts if isinstance(part, Dot))
+    return dot
+
+
+def test_in_the_tree_runs_with_an_error_are_discs_others_rings_and_those_of_the_paper_diamonds(notebook):
+    drawing = tree_drawing(notebook)
+    shown = {each.id: dot_of(drawing, each.id) for each in notebook}
+    assert {name for name, dot in shown.items() if dot.hollow} == {r.id for r in notebook if not r.errors}
+    assert {name for name, dot in shown.items() if dot.square} == set(PAPER_RUNS)
+
+
+def test_the_lines_of_the_tree_tell_how_a_run_comes_from_another():
+    """The closest kind by its colour and its dash, around a corner; the others straight, in short dashes."""
+    runs = [
+        run("1"),
+        run("2", continues="1"),
+        run("3", initialised_from="1"),
+        run("4", based_on="1", initialised_from="3"),
+    ]
+    drawing = tree_drawing(runs)
+    names = {(dot.x, dot.y): name for name in "1234" for dot in [dot_of(drawing, name)]}
+    lines = [part for group in drawing.groups for part in group.parts if isinstance(part, Line)]
+    assert {
+        (names[line.points[0]], names[line.points[-1]]): (line.colour, line.dash, len(line.points))
+        for line in lines
+        if line.points[0] in names
+    } == {
+        ("1", "2"): ("b", "", 3),
+        ("1", "3"): ("cross", "5 2", 3),
+        ("3", "4"): ("cross", "5 2", 3),
+        ("1", "4"): ("soft", "2 3", 2),
+    }
+    closest = tree_drawing([run("1"), run("2", based_on="1")])
+    (line,) = (p for g in closest.groups for p in g.parts if isinstance(p, Line) and len(p.points) == 3)
+    assert (line.colour, line.dash) == ("soft", "")
+
+
+def legend(drawing):
+    """What the mark before each word says, of all that is no link: {word: mark}."""
+    free = [part for group in drawing.groups if not group.link for part in group.parts]
+    pairs = ((mark, part) for mark, part in pairwise(free) if isinstance(part, Words))
+    return {part.text: mark for mark, part in pairs if not isinstance(mark, Words)}
+
+
+def test_the_legend_of_the_tree_has_the_marks_of_its_runs_and_lines(notebook):
+    found = legend(tree_drawing(notebook))
+    lines = {text: (mark.colour, mark.dash) for text, mark in found.items() if isinstance(mark, Line)}
+    assert {text: lines[text] for text in KINDS.values()} == {
+        "went on from": ("b", ""),
+        "took weights from": ("cross", "5 2"),
+        "set against": ("soft", ""),
+    }
+    marks = ("an error is told", "none is", "a run of the paper")
+    assert [(found[text].hollow, found[text].square) for text in marks] == [
+        (False, False),
+        (True, False),
+        (False, True),
+    ]
+
+
+COLOURS = {
+    "ILSVRC-2010": "a",
+    "ILSVRC-2012": "b",
+    "ILSVRC-2012-full": "ink",
+    "ImageNet-2009-10k": "cross",
+    "ImageNet-2011-20k": "cross",
+    **dict.fromkeys(("ImageNet-16k", "Flickr", "CIFAR-10", "unknown"), "soft"),
+}
+
+
+@pytest.fixture(scope="module")
+def one_of_each():
+    """Errors of a run of each dataset, over ten views, over the centre and over views that are not told."""
+    started = datetime(2012, 6, 2)
+    errors = tuple(
+        Error(views=views, set="test", top1=top1)
+        for views, top1 in (("ten", 0.4), ("centre", 0.42), ("not told", 0.44))
+    )
+    names = [*map(str, range(301, 300 + len(DATASETS))), PAPER_RUNS[0]]
+    runs = [
+        run(name, dataset=dataset, started=started, errors=errors)
+        for name, dataset in zip(names, DATASETS, strict=True)
+    ]
+    return runs, errors_drawing(runs)
+
+
+def test_an_error_has_the_colour_of_its_dataset_and_the_mark_of_its_views(one_of_each):
+    runs, drawing = one_of_each
+    assert set(COLOURS) == set(DATASETS)
+    for each in runs:
+        (group,) = (group for group in drawing.groups if group.link == f"#{anchor(each.id)}")
+        line, *marks = group.parts[:4]
+        assert {part.colour for part in (line, *marks)} == {COLOURS[each.dataset]}
+        assert [(mark.hollow, mark.radius > 3) for mark in marks] == [
+            (False, True),  # ten views
+            (True, True),  # the centre
+            (False, False),  # not told
+        ]
+        assert {mark.square for mark in marks} == {each.id == PAPER_RUNS[0]}
+
+
+def test_the_legend_of_the_errors_has_the_marks_of_datasets_and_views(one_of_each):
+    found = legend(one_of_each[1])
+    datasets = {name: mark.colour for text, mark in found.items() for name in text.split(", ")}
+    assert {name: datasets[name] for name in DATASETS} == COLOURS
+    marks = ("ten views", "centre view", "not told", "a run of the paper")
+    assert [(found[text].hollow, found[text].radius > 3, found[text].square) for text in marks] == [
+        (False, True, False),
+        (True, True, False),
+        (False, False, False),
+        (False, True, True),
+    ]
+
+
 def test_later_runs_stand_to_the_right():
     drawing = tree_drawing([run("1", started=datetime(2012, 6, 2)), run("2", started=datetime(2012, 9, 2))])
     first, second = (part for part in words(drawing) if part.text in ("1", "2"))
@@ -515,6 +638,40 @@ def test_a_drawing_in_a_page_is_linked_and_titled(drawing):
     assert link.get("href") == "#run-1"
     assert link.find("title").text == "one < two"
     assert "".join(link.find("text").itertext()) == "a & bmore"
+
+
+def test_in_a_page_a_ring_is_filled_with_paper_a_diamond_is_a_path_and_a_line_has_its_dashes(drawing):
+    root = ET.fromstring(drawing.inline("some"))
+    line, diamond = root.findall("path")
+    assert line.get("stroke-dasharray") == "4 3"
+    assert (diamond.get("fill"), diamond.get("stroke-dasharray")) == ("var(--b)", None)
+    (ring,) = root.findall("circle")
+    assert (ring.get("fill"), ring.get("stroke")) == ("var(--paper)", "var(--a)")
+
+
+def test_a_picture_has_dashes_rings_discs_and_diamonds(tmp_path):
+    pytest.importorskip("matplotlib")
+    from matplotlib.image import imread
+
+    made = Drawing(120, 60, "Marks.")
+    made.add(Line(((10, 10), (110, 10)), "a", 2), Line(((10, 20), (110, 20)), "a", 2, "4 3"))
+    made.add(Dot(20, 45, 8, "a"), Dot(60, 45, 8, "a", hollow=True), Dot(100, 45, 8, "a", square=True))
+    made.save(tmp_path / "marks.png")
+    pixels = imread(tmp_path / "marks.png")[..., :3]
+
+    def painted(x, y):
+        """Whether the place in points has the colour, and not that of the paper."""
+        colours = [bytes.fromhex(COLOURS_OF_A_FILE[name][1:]) for name in ("a", "paper")]
+        at = 255 * pixels[int(PIXELS_PER_POINT * y), int(PIXELS_PER_POINT * x)]
+        far = [abs(at - list(colour)).sum() for colour in colours]
+        return far[0] < far[1]
+
+    xs = [10.25 + 0.5 * i for i in range(200)]
+    assert all(painted(x, 10) for x in xs)
+    assert sum(painted(x, 20) for x in xs) == pytest.approx(200 * 4 / 7, abs=12)
+    assert [painted(x, 45) for x in (20, 60, 100)] == [True, False, True]
+    assert [painted(x, 45 - 8) for x in (20, 60, 100)] == [True, True, True]
+    assert [painted(x, 45 - 9.2) for x in (20, 60, 100)] == [False, False, True]
 
 
 @pytest.mark.parametrize(("ending", "start"), [("svg", b"<svg"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])

@@ -16,13 +16,22 @@ TEXT = (ROOT / "original" / "paper.md").read_text(encoding="utf-8")
 ANSWERS = read_answers()
 
 
-def marks():
-    """Every DEVIATION(id) in our sources."""
-    found = set()
+def sources(root):
+    """The text of each of our files, but what Python compiled."""
     for folder in ("port", "reproduce", "kernels"):
-        for path in sorted((ROOT / folder).rglob("*")):
-            if path.suffix in (".py", ".cu", ".h", ".cfg", ".toml"):
-                found |= set(re.findall(r"DEVIATION\(([a-z0-9-]+)\)", path.read_text(encoding="utf-8")))
+        for path in sorted((root / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path, path.read_text(encoding="utf-8", errors="replace")
+
+
+def marks(root=ROOT):
+    """The id of every DEVIATION(id) in our sources."""
+    found = set()
+    for path, text in sources(root):
+        for mark in re.findall(r"DEVIATION\([^)\n]*\)?", text):
+            named = re.fullmatch(r"DEVIATION\(([a-z0-9-]+)\)", mark)
+            assert named, f"{path}: {mark}"
+            found.add(named[1])
     return found
 
 
@@ -104,6 +113,24 @@ def test_the_places_that_are_named_exist():
 # --- the departures -----------------------------------------------------------------------------------------
 def test_each_departure_that_is_marked_in_the_source_is_in_the_index_and_the_other_way_round():
     assert set(indexed()) == marks()
+
+
+@pytest.mark.parametrize(
+    "name", ["port/a.py", "kernels/a.cu", "kernels/a.cuh", "kernels/a.h", "reproduce/x/a.cfg"]
+)
+def test_a_departure_is_found_in_files_of_every_kind(tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    path.write_text("// one line\n// DEVIATION(planted-mark): so it is\n")
+    assert marks(tmp_path) == {"planted-mark"}
+
+
+@pytest.mark.parametrize("mark", ["(Planted_Mark)", "()", "( planted)", "(planted", "(planted mark)"])
+def test_a_departure_that_is_not_marked_as_the_index_writes_it_is_found(tmp_path, mark):
+    (tmp_path / "port").mkdir()
+    (tmp_path / "port" / "a.py").write_text(f"# DEVIATION(good)\n# DEVIATION{mark}\n")
+    with pytest.raises(AssertionError, match=r"a\.py: DEVIATION\("):
+        marks(tmp_path)
 
 
 def test_the_index_is_in_order_and_names_each_departure_once():

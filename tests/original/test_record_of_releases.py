@@ -9,9 +9,9 @@ import pytest
 from alexnet2012.record import places
 from alexnet2012.record.cache import fetched
 from alexnet2012.record.check import differences
-from alexnet2012.record.git_objects import blob_id, tree_id
 from alexnet2012.record.manifest import COLUMNS, read_manifest
 from alexnet2012.record.releases import read_releases
+from git_objects import blob_id, tree_id
 
 RELEASES = read_releases()
 each_release = pytest.mark.parametrize("release", RELEASES.values(), ids=list(RELEASES))
@@ -117,4 +117,4 @@ def test_the_releases_are_what_the_record_says(release, releases):
 @each_release
 def test_a_cache_of_the_releases_is_taken_for_fetched(release, releases, tmp_path):
     (tmp_path / "original").symlink_to(releases)
-    assert fetched(release.id, tmp_path) == tmp_path / "original" / release.id
+    assert fetched(release.id, tmp_path) == (tmp_path / "original" / release.id).resolve()

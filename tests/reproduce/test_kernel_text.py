@@ -93,14 +93,6 @@ def test_a_struct_that_is_defined_for_several_arguments_is_the_first():
     assert lines_of("Row", definitions(text)) == (1, 3)
 
 
-def test_kernels_are_device_functions_that_are_not_inlined():
-    text = "__device__ void a() {}\n__device__ inline void b() {}\n"
-    text += "__device__ __forceinline__ void c() {}\nvoid d() {}\n__device__ int e() {}\n"
-    text += "__device__ __launch_bounds__(128) void f() {}\nstatic __device__ __noinline__ void g() {}\n"
-    text += "__launch_bounds__(32, 2) __device__ void h (float* a) {}\n"
-    assert [d.name for d in definitions(text) if d.is_kernel] == ["a", "f", "h"]
-
-
 @pytest.mark.parametrize("path", sorted(KERNELS.glob("*.cu*")), ids=lambda path: path.name)
 def test_the_definitions_of_each_file_of_ours_are_whole(path):
     """Each has balanced braces, and its name on its first lines."""

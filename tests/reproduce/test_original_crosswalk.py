@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from functools import partial
@@ -21,14 +22,19 @@ LINES = [
     "cuda-convnet,src/nvmatrix/nvmatrix.cu,function,NVMatrix,slice,419,427,replaced,NumPy,a view",
     "cuda-convnet2,make-data/make-data.py,function,,makedir,70,72,not needed,,pathlib does it",
 ]
+NEW = [
+    "cuda_convnet.checkpoint:check_belongs,another network's are refused",
+    "cuda_convnet.layers.fc:FCLayer,an example",
+]
 
 
 @pytest.fixture
 def run(monkeypatch, typed, tmp_path):
-    """Runs the command on a crosswalk of five rows: (status, stdout, stderr)."""
+    """Runs the command on a crosswalk of five rows and two new symbols: (status, stdout, stderr)."""
     record = tmp_path / "record"
     record.mkdir()
     (record / "crosswalk.csv").write_text("\n".join([",".join(crosswalk.COLUMNS), *LINES]) + "\n")
+    (record / "new.csv").write_text("\n".join([",".join(crosswalk.NEW_COLUMNS), *NEW]) + "\n")
     monkeypatch.setattr(crosswalk, "original_path", lambda: record)
     monkeypatch.chdir(tmp_path)
     return partial(typed, "original", "crosswalk")
@@ -42,7 +48,8 @@ def test_without_arguments_it_counts(run):
     assert ["alexnet", "2", "0", "0", "1", "3"] in table
     assert ["cuda-convnet", "0", "1", "0", "0", "1"] in table
     assert ["cuda-convnet2", "0", "0", "1", "0", "1"] in table
-    assert table[-1] == ["together", "2", "1", "1", "1", "5"]
+    assert table[-2] == ["together", "2", "1", "1", "1", "5"]
+    assert out.splitlines()[-1] == "2 symbols of this program are new: nothing in the original is like them"
 
 
 def test_the_counts_of_one_release(run):
@@ -96,6 +103,32 @@ def test_rows_are_found_by_part_of_a_name_or_path_of_theirs_or_ours(run, argumen
     blocks = out.split("\n\n")
     assert status == 0
     assert {block.splitlines()[0].rpartition("  ")[0] for block in blocks[:-1]} == names
+
+
+@pytest.mark.parametrize("name", ["BELONGS", "cuda_convnet.checkpoint:", "port/cuda_convnet/checkpoint.py"])
+def test_what_is_new_is_found_with_its_place_and_why_there_is_such(run, name):
+    status, out, err = run(name)
+    assert (status, err) == (0, "")
+    first, here, *rest = out.splitlines()
+    assert first == "check_belongs  new"
+    assert re.fullmatch(r"  here      port/cuda_convnet/checkpoint\.py:\d+-\d+  check_belongs", here)
+    assert rest == ["  why       another network's are refused", "", "1 new"]
+
+
+def test_what_is_new_stands_below_the_rows_and_is_counted_after_them(run):
+    _, out, _ = run("cuda_convnet/layers/")
+    assert [block.splitlines()[0] for block in out.split("\n\n")] == [
+        "ConvLayer::fpropActs  ported",
+        "FCLayer  new",
+        "1 row: 1 ported; 1 new",
+    ]
+
+
+@pytest.mark.parametrize("option", [("--release", "alexnet"), ("--status", "ported")])
+def test_what_is_new_is_of_no_release_and_no_status(run, option):
+    _, out, _ = run("cuda_convnet/layers/", *option)
+    assert out.splitlines()[-1] == "1 row: 1 ported"
+    assert run("belongs", *option)[0] == 2
 
 
 def test_the_last_line_counts_the_rows(run):
@@ -168,12 +201,23 @@ def test_json_on_stdout_has_rows_and_counts_and_nothing_else(run):
         "kernels/filter_acts.cu",
     ]
     assert all(first <= last for first, last in (place["lines"] for place in row["here"]))
+    assert report["new"] == []
+
+
+def test_json_has_what_is_new_with_its_place_and_why(run):
+    _, out, _ = run("belongs", "--json", "-")
+    report = json.loads(out)
+    (new,) = report["new"]
+    assert report["rows"] == []
+    assert (new["symbol"], new["path"]) == (NEW[0].partition(",")[0], "port/cuda_convnet/checkpoint.py")
+    assert (new["why"], new["lines"][0] < new["lines"][1]) == ("another network's are refused", True)
 
 
 def test_json_in_a_file_comes_beside_the_text(run, tmp_path):
     _, out, _ = run("--json", "rows.json")
     assert "together" in out
-    assert len(json.loads((tmp_path / "rows.json").read_text())["rows"]) == len(LINES)
+    report = json.loads((tmp_path / "rows.json").read_text())
+    assert (len(report["rows"]), len(report["new"])) == (len(LINES), len(NEW))
 
 
 def test_a_folder_for_the_json_that_is_not_there_is_told_before_anything(run):
@@ -192,19 +236,25 @@ def test_a_row_that_is_wrong_is_named_with_its_line(run, tmp_path):
 
 def test_the_record_itself_is_counted(typed):
     status, out, _ = typed("original", "crosswalk")
-    with (places.original_path() / "crosswalk.csv").open(newline="") as file:
-        number = sum(1 for _ in csv.reader(file)) - 1
+    numbers = []
+    for name in ("crosswalk.csv", "new.csv"):
+        with (places.original_path() / name).open(newline="") as file:
+            numbers.append(sum(1 for _ in csv.reader(file)) - 1)
     assert status == 0
-    assert out.splitlines()[-1].split()[-1] == f"{number:,}"
+    *_, together, new = out.splitlines()
+    assert (together.split()[-1], new.split()[0]) == (f"{numbers[0]:,}", f"{numbers[1]:,}")
 
 
 def test_a_terminal_that_closes_early_is_no_traceback():
-    result = subprocess.run(
-        f"{sys.executable} -m alexnet2012 original crosswalk --status ported | head -1",
-        shell=True,
-        env={"PYTHONPATH": f"{ROOT / 'port'}:{ROOT / 'reproduce'}", "PATH": "/usr/bin:/bin"},
-        capture_output=True,
+    first = crosswalk.read_crosswalk()[0]
+    command = [sys.executable, "-m", "alexnet2012", "original", "crosswalk", "--release", first.release]
+    with subprocess.Popen(
+        [*command, "--status", first.status],
+        env={"PYTHONPATH": f"{ROOT / 'port'}:{ROOT / 'reproduce'}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-    )
-    assert "Traceback" not in result.stderr
+    ) as process:
+        assert process.stdout.readline() == f"{first.qualified}  {first.status}\n"
+        process.stdout.close()
+        assert process.stderr.read() == ""

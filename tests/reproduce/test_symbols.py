@@ -3,17 +3,17 @@
 import importlib
 import importlib.util
 import inspect
+import pkgutil
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
 
 from alexnet2012.record import symbols
-from alexnet2012.record.symbols import find, kernels, public_symbols, written
-from cuda_convnet.engines.operations import Engine
+from alexnet2012.record.symbols import find, written
+from cuda_convnet import config
 from cuda_convnet.errors import DataError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,9 +51,15 @@ def test_a_symbol_lies_in_its_file_at_its_lines(symbol, shown, start):
 
 
 def test_python_lines_are_those_that_the_interpreter_knows():
-    for symbol in [s for s in public_symbols() if s.startswith("cuda_convnet.config.")]:
-        module, _, name = symbol.partition(":")
-        defined = getattr(importlib.import_module(module), name)
+    names = [each.name for each in pkgutil.walk_packages(config.__path__, "cuda_convnet.config.")]
+    found = [
+        (f"{name}:{defined.__name__}", defined)
+        for name in names
+        for defined in vars(importlib.import_module(name)).values()
+        if (inspect.isfunction(defined) or inspect.isclass(defined)) and defined.__module__ == name
+    ]
+    assert len(found) > 100
+    for symbol, defined in found:
         lines, first = inspect.getsourcelines(defined)
         place = find(symbol)
         assert (place.first, place.last) == (first, first + len(lines) - 1), symbol
@@ -78,9 +84,20 @@ def test_an_option_is_the_lines_that_declare_it():
     assert line.startswith('@click.option("--store"')
 
 
+@pytest.mark.parametrize("command", ["cifar10", "digits", "imagenet"])
+def test_of_options_of_one_name_in_a_file_each_is_found_at_its_command(command):
+    option, place = find(f"cli:data.{command}--out"), find(f"cli:data.{command}")
+    assert place.first < option.first <= option.last < place.last
+    assert text_of(option)[0].startswith('@click.option("--out"')
+
+
 def test_an_option_that_several_commands_share_is_where_it_is_declared_once():
     place = find("cli:show.views--out")
     assert text_of(place)[0].startswith("out_option = click.option(")
+
+
+def test_an_option_that_is_declared_in_another_file_is_its_command():
+    assert find("cli:original.list--cache") == find("cli:original.list")
 
 
 @pytest.mark.parametrize(
@@ -177,42 +194,3 @@ def test_packages_are_found_where_they_are_installed(tmp_path, monkeypatch):
     finally:
         for cached in caches:
             cached.cache_clear()
-
-
-def test_every_operation_of_an_engine_is_public():
-    found = {s.rpartition(".")[2] for s in public_symbols() if ".operations:Engine." in s}
-    assert found == Engine.__abstractmethods__
-
-
-def test_public_are_the_functions_and_classes_of_modules_without_underscore():
-    found = public_symbols()
-    assert "cuda_convnet.config.layers.convolution:read_conv" in found
-    assert "cuda_convnet.layers.conv:ConvLayer" in found
-    assert "cuda_convnet.layers.conv:ConvLayer.fprop_acts" not in found
-    assert "cuda_convnet.engines.operations:NEURONS" not in found
-    assert not [s for s in found if s.partition(":")[2].startswith("_")]
-    assert list(found) == sorted(set(found))
-
-
-def test_kernels_are_what_the_table_of_compiled_kernels_knows():
-    lines = (ROOT / "kernels" / "compile_table.csv").read_text(encoding="utf-8").splitlines()[2:]
-    compiled = {
-        f"kernels/{line.split(',')[0]}:{line.split(',')[1].strip(chr(34)).split('<')[0]}" for line in lines
-    }
-    assert compiled <= set(kernels())
-
-
-def test_kernels_are_no_helpers():
-    assert "kernels/filter_acts.cu:filter_acts" in kernels()
-    assert "kernels/filter_acts.cu:filterActs" not in kernels()
-    assert "kernels/cross_entropy.cu:safeLog" not in kernels()
-    assert all(name.partition(":")[0].endswith(".cu") for name in kernels())
-
-
-def test_thousands_of_symbols_are_found_in_no_time():
-    everything = (*public_symbols(), *kernels())
-    start = time.perf_counter()
-    for _ in range(5):
-        for symbol in everything:
-            find(symbol)
-    assert time.perf_counter() - start < 2

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from alexnet2012 import machine
+from alexnet2012.commands.json_option import json_option
 from alexnet2012.fidelity.archive import Archive, open_archive
 from alexnet2012.fidelity.networks import FEW_IMAGES, replay_networks
 from alexnet2012.fidelity.ops import replay_ops
@@ -81,12 +82,7 @@ def merged(reports: list[Report]) -> dict[str, object]:
     is_flag=True,
     help="Also check what takes minutes and much memory: run 145 on more than 32 images.",
 )
-@click.option(
-    "--json",
-    "json_path",
-    type=click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path),
-    help="Write the report as JSON to a file ('-': stdout).",
-)
+@json_option("the report")
 def command(archives: tuple[Path, ...], engine_name: str, slow: bool, json_path: Path | None) -> None:
     """Check an engine against archived activations of the original; without archives, against all there are.
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
+from alexnet2012.commands.json_option import json_option
 from alexnet2012.json_file import check_folder, write_json
-from alexnet2012.record.claims import STATUSES, Claim, Number, count_statuses, read_claims
-from alexnet2012.record.notebook_text import plain
+from alexnet2012.record.claim_numbers import ERROR, archived, number, printed
+from alexnet2012.record.claims import STATUSES, Claim, count_statuses, read_claims
 from cuda_convnet.errors import DataError
 
 COLUMNS = ("claim", "section", "status", "run", "paper", "archived")
-ERROR = "top"  # in the names of errors: top1, top5, test_top5
 MOST_NUMBERS = 4  # in a row of the table
 WIDTH = 100
 
@@ -23,12 +23,7 @@ WIDTH = 100
 @click.argument("claim_id", metavar="[CLAIM]", required=False)
 @click.option("--status", type=click.Choice(STATUSES), help="Only claims of this status.")
 @click.option("--run", "run_id", metavar="RUN", help="Only claims that this run of 2012 backs, as 145.")
-@click.option(
-    "--json",
-    "json_path",
-    type=click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path),
-    help="Write the claims as JSON to a file ('-': stdout).",
-)
+@json_option("the claims")
 def command(claim_id: str | None, status: str | None, run_id: str | None, json_path: Path | None) -> None:
     """The claims of the 2012 paper, what backs each, and how it stands; with CLAIM, all that is known of one.
 
@@ -116,25 +111,12 @@ def details(claim: Claim) -> list[str]:
     return lines
 
 
-def printed(values: Mapping[str, Number]) -> str:
-    """The paper's numbers in a row: errors as it prints them, others with their names."""
-    return ", ".join(
-        f"{_named(name)}{_percent(value) if ERROR in name else _number(value)}"
-        for name, value in values.items()
-    )
-
-
-def archived(values: Mapping[str, Number]) -> str:
-    """Archived numbers in a row, with the digits of the release: errors alone, others with their names."""
-    return ", ".join(f"{_named(name)}{_number(value)}" for name, value in values.items())
-
-
 def _row(claim: Claim) -> tuple[str, ...]:
     errors = {name: value for name, value in claim.archived.items() if ERROR in name}
     numbers = archived(errors or claim.archived)
     if claim.against is not None:  # a difference stands in the column of the paper
         others = claim.against.numbers
-        numbers = ", ".join(f"{_number(value)} - {_number(others[name])}" for name, value in errors.items())
+        numbers = ", ".join(f"{number(value)} - {number(others[name])}" for name, value in errors.items())
     return (
         claim.id,
         claim.section,
@@ -143,16 +125,3 @@ def _row(claim: Claim) -> tuple[str, ...]:
         printed(claim.numbers) if len(claim.numbers) <= MOST_NUMBERS else f"{len(claim.numbers)} numbers",
         numbers,
     )
-
-
-def _named(name: str) -> str:
-    return "" if name in ("top1", "top5") else f"{name} ".replace("_", " ")
-
-
-def _number(value: Number) -> str:
-    return f"{value:,}" if isinstance(value, int) else plain(value)
-
-
-def _percent(value: Number) -> str:
-    """A share as a percentage, as exact as it is written: 0.170 is 17.0%, 0.13 is 13%."""
-    return f"{value:.{max(len(plain(value).partition('.')[2]) - 2, 0)}%}"

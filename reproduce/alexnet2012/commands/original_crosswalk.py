@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from alexnet2012.commands.json_option import json_option
 from alexnet2012.json_file import check_folder, write_json
-from alexnet2012.record.crosswalk import RELEASES, STATUSES, Row, read_crosswalk
+from alexnet2012.record.crosswalk import RELEASES, STATUSES, Row, read_crosswalk, read_new
 from alexnet2012.record.manifest import read_manifest
 from alexnet2012.record.symbols import find, written
 from cuda_convnet.errors import DataError
@@ -24,8 +25,13 @@ EXTENT = (
 )
 
 
-def select(rows: Sequence[Row], name: str, release: str | None, status: str | None) -> list[Row]:
-    """The rows of which `name` is part of a name or path, of theirs or ours; DataError if there is none."""
+def select(
+    rows: Sequence[Row], new: Mapping[str, str], name: str, release: str | None, status: str | None
+) -> tuple[list[Row], dict[str, str]]:
+    """The rows of which `name` is part of a name or path, of theirs or ours, and of `new` the symbols.
+
+    Of no release and no status is what is new. Raises DataError where nothing has that name.
+    """
     part = name.casefold()
     chosen = [
         row
@@ -34,14 +40,16 @@ def select(rows: Sequence[Row], name: str, release: str | None, status: str | No
         and status in (None, row.status)
         and (not part or part in names(row))
     ]
-    if not chosen:
+    ours = new if release is None and status is None else {}
+    found = {symbol: why for symbol, why in ours.items() if part in f"{symbol}\n{written(symbol)}".casefold()}
+    if not chosen and not found:
         limits = "".join(f", {word}" for word in (release, status) if word is not None)
         left_out = _left_out(rows, part, release) if part else []
         if left_out:
             listed = ", ".join(left_out[:SOME] + [f"{len(left_out) - SOME} more"] * (len(left_out) > SOME))
             raise DataError(f"'{name}'{limits}: the crosswalk leaves out {listed}; {EXTENT}")
         raise DataError(f"'{name}'{limits}: nothing like it in the crosswalk; give less of the name or path")
-    return chosen
+    return chosen, found
 
 
 def names(row: Row) -> str:
@@ -72,8 +80,8 @@ def count(rows: Sequence[Row]) -> dict[str, dict[str, int]]:
     return table | {TOGETHER: total}
 
 
-def summary(rows: Sequence[Row]) -> str:
-    """The counts as a table."""
+def summary(rows: Sequence[Row], new: Mapping[str, str]) -> str:
+    """The counts as a table, and below it how many symbols of ours are new."""
     counts = count(rows)
     columns = (*STATUSES, TOGETHER)
     width = max(map(len, counts))
@@ -85,11 +93,17 @@ def summary(rows: Sequence[Row]) -> str:
     header = line("", columns)
     lines = [line(name, [f"{counts[name][column]:,}" for column in columns]) for name in counts]
     rule = "─" * len(header)
-    return "\n".join([click.style(header, bold=True), rule, *lines[:-1], rule, lines[-1]])
+    below = [f"{len(new):,} symbols of this program are new: nothing in the original is like them"]
+    return "\n".join(
+        [click.style(header, bold=True), rule, *lines[:-1], rule, lines[-1], *(below if new else [])]
+    )
 
 
-def listing(rows: Sequence[Row]) -> str:
-    """Each row in some lines: the symbol, its status and place, where it lives here, and the note."""
+def listing(rows: Sequence[Row], new: Mapping[str, str]) -> str:
+    """Each row in some lines: the symbol, its status and place, where it lives here, and the note.
+
+    Below the rows the symbols of ours that are new, with where they live and why there are such.
+    """
     blocks = []
     for row in rows:
         lines = [f"{click.style(row.qualified, bold=True)}  {row.status}", f"  original  {row.place}"]
@@ -100,6 +114,9 @@ def listing(rows: Sequence[Row]) -> str:
         if row.note:
             lines.append(f"  note      {row.note}")
         blocks.append("\n".join(lines))
+    for symbol, why in new.items():
+        title = click.style(symbol.partition(":")[2], bold=True)
+        blocks.append(f"{title}  new\n  here      {place_here(symbol)}\n  why       {why}")
     return "\n\n".join(blocks)
 
 
@@ -107,16 +124,18 @@ def places(row: Row) -> list[str]:
     """Where a row's symbol lives here: our symbols, each with its file and lines, or the words of the row."""
     if not row.symbols:
         return [row.where] if row.where else []
-    found = [(symbol, find(symbol)) for symbol in row.symbols]
     words = [word for word in row.where.split() if word not in row.symbols]
-    return [
-        *(f"{place.shown}:{place.first}-{place.last}  {symbol.partition(':')[2]}" for symbol, place in found),
-        *words,
-    ]
+    return [*map(place_here, row.symbols), *words]
 
 
-def report(rows: Sequence[Row]) -> dict[str, Any]:
-    """The rows and their counts for machines."""
+def place_here(symbol: str) -> str:
+    """A symbol of ours with its file and lines."""
+    place = find(symbol)
+    return f"{place.shown}:{place.first}-{place.last}  {symbol.partition(':')[2]}"
+
+
+def report(rows: Sequence[Row], new: Mapping[str, str]) -> dict[str, Any]:
+    """The rows, their counts and what is new for machines."""
     return {
         "summary": count(rows),
         "rows": [
@@ -129,49 +148,47 @@ def report(rows: Sequence[Row]) -> dict[str, Any]:
                 "lines": [row.line, row.end],
                 "status": row.status,
                 "where": row.where,
-                "here": [
-                    {"symbol": symbol, "path": place.shown, "lines": [place.first, place.last]}
-                    for symbol in row.symbols
-                    for place in [find(symbol)]
-                ],
+                "here": [_here(symbol) for symbol in row.symbols],
                 "note": row.note,
             }
             for row in rows
         ],
+        "new": [{**_here(symbol), "why": why} for symbol, why in new.items()],
     }
+
+
+def _here(symbol: str) -> dict[str, Any]:
+    place = find(symbol)
+    return {"symbol": symbol, "path": place.shown, "lines": [place.first, place.last]}
 
 
 @click.command()
 @click.argument("name", required=False)
 @click.option("--release", type=click.Choice(RELEASES), help="Of one release only.")
 @click.option("--status", type=click.Choice(STATUSES), help="Of one status only.")
-@click.option(
-    "--json",
-    "json_path",
-    type=click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path),
-    help="Write the rows as JSON to a file ('-': stdout).",
-)
+@json_option("the rows")
 def command(name: str | None, release: str | None, status: str | None, json_path: Path | None) -> None:
     """Say what became of the original's functions, classes, kernels and options.
 
-    NAME is part of a name or a path, of the original or of this program, or of a command as it is typed.
-    Without NAME and --status, count.
+    NAME is part of a name or a path, of the original or of this program, or of a command as it is typed; what
+    is new here, with nothing like it there, is found too. Without NAME and --status, count.
     """
     if json_path is not None:
         check_folder(json_path)
-    rows = select(read_crosswalk(), name or "", release, status)
+    rows, new = select(read_crosswalk(), read_new(), name or "", release, status)
     if json_path is not None:
-        write_json(report(rows), json_path)
+        write_json(report(rows, new), json_path)
     if json_path == Path("-"):
         return
     if name is None and status is None:
-        click.echo(summary(rows))
+        click.echo(summary(rows, new))
     else:
-        click.echo(f"{listing(rows)}\n\n{tally(rows)}")
+        click.echo(f"{listing(rows, new)}\n\n{tally(rows, new)}")
 
 
-def tally(rows: Sequence[Row]) -> str:
+def tally(rows: Sequence[Row], new: Mapping[str, str]) -> str:
     """The counts in one line."""
     counts = Counter(row.status for row in rows)
     parts = ", ".join(f"{counts[status]:,} {status}" for status in STATUSES if counts[status])
-    return f"{len(rows):,} {'row' if len(rows) == 1 else 'rows'}: {parts}"
+    counted = [f"{len(rows):,} {'row' if len(rows) == 1 else 'rows'}: {parts}"] if rows else []
+    return "; ".join([*counted, *([f"{len(new):,} new"] if new else [])])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import click
 
+from alexnet2012.commands.json_option import json_option
 from alexnet2012.json_file import check_folder, write_json
 from alexnet2012.record.family import Family
 from alexnet2012.record.notebook import Ensemble, Experiment, Notebook, number, read_notebook
@@ -46,12 +47,7 @@ SORTS: dict[str, Callable[[Experiment], Any]] = {
     show_default=True,
     help="What orders the runs.",
 )
-@click.option(
-    "--json",
-    "json_path",
-    type=click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path),
-    help="Write the runs as JSON to a file ('-': stdout).",
-)
+@json_option("the runs")
 @click.option("--draw", type=click.Choice(DRAWINGS), help="Draw errors by date, or the family tree.")
 @click.option(
     "--out",
@@ -99,10 +95,10 @@ def command(
         filters[f"--network {wanted}"] = lambda run: PurePosixPath(run.network).name == wanted
     if since is not None:
         first = _day("--since", since, notebook)
-        filters[f"--since {since}"] = lambda run: run.started is not None and run.started >= first
+        filters[f"--since {since}"] = lambda run: run.started is not None and run.started.date() >= first
     if until is not None:
-        last = _day("--until", until, notebook) + timedelta(1)
-        filters[f"--until {until}"] = lambda run: run.started is not None and run.started < last
+        last = _day("--until", until, notebook)
+        filters[f"--until {until}"] = lambda run: run.started is not None and run.started.date() <= last
     if ancestor is not None:
         if ancestor not in family.ids:
             _find(notebook, ancestor)
@@ -175,9 +171,9 @@ def _known(option: str, value: str, values: Iterable[str]) -> None:
         raise DataError(f"{option} {value}: no run has it; there are {', '.join(alike)}{more}")
 
 
-def _day(option: str, text: str, notebook: Notebook) -> datetime:
+def _day(option: str, text: str, notebook: Notebook) -> date:
     try:
-        return datetime.strptime(text, "%Y-%m-%d")
+        return datetime.strptime(text, "%Y-%m-%d").date()
     except ValueError:
         days = sorted(run.started for run in notebook if run.started)
         span = f"; the runs started from {days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}" if days else ""

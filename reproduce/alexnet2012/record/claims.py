@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from alexnet2012.record.notebook import Place
 from alexnet2012.record.places import original_path
 from alexnet2012.toml_file import Written, read_toml
 from cuda_convnet.errors import DataError
@@ -23,17 +24,13 @@ Number = int | float
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToldIn:
-    """Lines of a file of a release, both ends included."""
+class ToldIn(Place):
+    """Lines of a file, and the release that it belongs to."""
 
     release: str
-    file: str
-    first: int
-    last: int
 
     def __str__(self) -> str:
-        lines = f"line {self.first}" if self.first == self.last else f"lines {self.first} to {self.last}"
-        return f"{self.release}:{self.file}, {lines}"
+        return f"{self.release}:{super().__str__()}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -96,15 +96,6 @@ def by_name(rows: Iterable[Row]) -> dict[tuple[str, str, str], list[Row]]:
     return found
 
 
-def by_symbol(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """The rows by each symbol of ours that they name."""
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        for symbol in dict.fromkeys(row.symbols):
-            found.setdefault(symbol, []).append(row)
-    return found
-
-
 def _read(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a file with the lines that they end in."""
     try:

@@ -63,6 +63,11 @@ class Family:
         """The runs below `run` in the tree, by number and name."""
         return [child for child in self.ids if child in self.closest and self.closest[child].parent == run]
 
+    def heirs(self, run: str) -> dict[str, list[str]]:
+        """What comes from `run` by each kind of edge, the closest first; no kind by which nothing does."""
+        below = {kind: [e.child for e in self.edges if e.parent == run and e.kind == kind] for kind in KINDS}
+        return {kind: names for kind, names in below.items() if names}
+
     def descendants(self, run: str) -> set[str]:
         """`run` and all that come from it, by whatever kind of edge."""
         found, ahead = {run}, {run}

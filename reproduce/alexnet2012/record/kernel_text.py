@@ -19,7 +19,6 @@ STRUCT = re.compile(r"(?:struct|class|union|enum(?:\s+class)?)\s+(?:alignas\(\w+
 FUNCTION = re.compile(r"\b(?!__attribute__|__launch_bounds__|alignas)(\w+)\s*\(")
 ARGUMENT = re.compile(r"\s*(?:const\s+)?(\w+)")
 WRITTEN = re.compile(r"(\w+)(?:\((\w+)\))?")
-INLINED = {"inline", "__forceinline__", "__noinline__"}
 
 
 @dataclass(frozen=True)
@@ -36,26 +35,13 @@ class Definition:
     last: int
 
     @property
-    def is_kernel(self) -> bool:
-        """A kernel: a device function that is not inlined into others; a launch makes an entry of it."""
-        if self.kind != "function":
-            return False
-        before = set(re.findall(r"\w+", self.head[: self._named.start()]))
-        return {"__device__", "void"} <= before and not before & INLINED
-
-    @property
     def tag(self) -> str:
         """The type of a function's first argument, which tells overloads apart; '' without one."""
         if self.kind != "function":
             return ""
-        named = ARGUMENT.match(self.head, self._named.end())
+        name = FUNCTION.search(self.head)
+        named = name and ARGUMENT.match(self.head, name.end())
         return named[1] if named else ""
-
-    @property
-    def _named(self) -> re.Match[str]:
-        named = FUNCTION.search(self.head)
-        assert named is not None
-        return named
 
 
 def definitions(text: str) -> list[Definition]:

@@ -46,6 +46,10 @@ class Place:
     first: int
     last: int
 
+    def __str__(self) -> str:
+        lines = f"line {self.first}" if self.first == self.last else f"lines {self.first} to {self.last}"
+        return f"{self.file}, {lines}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Change:

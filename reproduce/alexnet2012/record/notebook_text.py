@@ -142,7 +142,8 @@ def details(run: Experiment, family: Family, release: Release) -> list[str]:
     lines += _entry("schedule", [change(each) for each in run.schedule], hang=12)
     lines += _entry("errors", [error(each) for each in run.errors])
     lines += _entry("verdict", [run.verdict] if run.verdict else [], hang=0)
-    lines += _entry("came from it", _children(run, family))
+    heirs = [f"{', '.join(names)}: {KINDS[kind]} it" for kind, names in family.heirs(run.id).items()]
+    lines += _entry("came from it", heirs)
     return lines + _entry("told in", [_place(place, release) for place in run.told_in])
 
 
@@ -218,14 +219,5 @@ def error(result: Error) -> str:
     return f"{', '.join([views, images, *_epoch(result.epoch, None)])}: {', '.join(values)}{note}"
 
 
-def _children(run: Experiment, family: Family) -> list[str]:
-    found = []
-    for kind, meaning in KINDS.items():
-        if names := [edge.child for edge in family.edges if edge.parent == run.id and edge.kind == kind]:
-            found.append(f"{', '.join(names)}: {meaning} it")
-    return found
-
-
 def _place(place: Place, release: Release) -> str:
-    lines = f"line {place.first}" if place.first == place.last else f"lines {place.first} to {place.last}"
-    return f"{place.file}, {lines}\n{release.permalink(place.file, place.first, place.last)}"
+    return f"{place}\n{release.permalink(place.file, place.first, place.last)}"

@@ -32,9 +32,8 @@ ROOMS = {"cuda_convnet": "port", "alexnet2012": "reproduce"}
 
 KERNELS = "kernels/"
 COMMANDS = "cli:"
-ENGINE = "cuda_convnet.engines.operations:Engine"
 
-Defined = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+Defined = ast.FunctionDef | ast.ClassDef
 Node = Defined | ast.Assign | ast.AnnAssign
 
 
@@ -73,31 +72,6 @@ def written(symbol: str) -> str:
 
 
 @cache
-def public_symbols() -> tuple[str, ...]:
-    """The public functions and classes of every module of the library, and every operation of an engine."""
-    found = [
-        f"{module}:{name}"
-        for module in _modules("cuda_convnet")
-        for name, node in _members(_tree(_module_file(module)))
-        if isinstance(node, Defined) and not name.startswith("_")
-    ]
-    return tuple(sorted({*found, *_operations()}))
-
-
-@cache
-def kernels() -> tuple[str, ...]:
-    """Every kernel of `kernels/*.cu`."""
-    return tuple(
-        sorted(
-            f"{KERNELS}{path.name}:{definition.name}"
-            for path in kernels_folder().glob("*.cu")
-            for definition in _kernel_definitions(path)
-            if definition.is_kernel
-        )
-    )
-
-
-@cache
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -116,12 +90,6 @@ def _package(name: str) -> Path:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def _modules(package: str) -> list[str]:
-    folder = _package(package)
-    parts = [path.relative_to(folder).with_suffix("").parts for path in sorted(folder.rglob("*.py"))]
-    return [".".join((package, *(part for part in name if part != "__init__"))) for name in parts]
-
-
 @cache
 def _module_file(module: str) -> Path:
     package, *parts = module.split(".")
@@ -135,7 +103,7 @@ def _module_file(module: str) -> Path:
 
 
 def _members(node: ast.AST) -> Iterator[tuple[str, Node]]:
-    """What a module or class defines, also under an `if` or a `try`, by name."""
+    """What a module or class defines, by name; what stands under an `if` or a `try` is not found."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, Defined):
             yield child.name, child
@@ -143,8 +111,6 @@ def _members(node: ast.AST) -> Iterator[tuple[str, Node]]:
             yield child.target.id, child
         elif isinstance(child, ast.Assign):
             yield from ((target.id, child) for target in child.targets if isinstance(target, ast.Name))
-        elif isinstance(child, ast.If | ast.Try | ast.ExceptHandler):
-            yield from _members(child)
 
 
 @cache
@@ -200,15 +166,6 @@ def _find_in_kernels(symbol: str) -> Place:
     if lines is None:
         raise DataError(f"{symbol}: {shown} does not define {name}")
     return Place(path, shown, *lines)
-
-
-def _operations() -> Iterator[str]:
-    module, _, name = ENGINE.partition(":")
-    engine = next(node for found, node in _members(_tree(_module_file(module))) if found == name)
-    for operation, node in _members(engine):
-        decorators = getattr(node, "decorator_list", [])
-        if any(isinstance(d, ast.Name) and d.id == "abstractmethod" for d in decorators):
-            yield f"{ENGINE}.{operation}"
 
 
 def _typed(symbol: str) -> str:

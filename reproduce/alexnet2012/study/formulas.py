@@ -6,8 +6,8 @@ from functools import cache
 
 
 @cache
-def mathml(tex: str, *, block: bool = True) -> str:
-    """A formula in LaTeX as a <math> element."""
+def mathml(tex: str) -> str:
+    """A formula in LaTeX as a <math> element that stands on lines of its own."""
     from latex2mathml.converter import convert
 
-    return convert(tex, display="block" if block else "inline")
+    return convert(tex, display="block")

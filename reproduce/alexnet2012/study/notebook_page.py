@@ -19,17 +19,13 @@ def runs_for_page(notebook: Notebook, release: Release) -> list[dict[str, Any]]:
 
 def _run(run: Experiment, family: Family, release: Release, notebook: Notebook) -> dict[str, Any]:
     parents = {kind: getattr(run, kind) for kind in KINDS if getattr(run, kind)}
-    children = {
-        meaning: [edge.child for edge in family.edges if edge.parent == run.id and edge.kind == kind]
-        for kind, meaning in KINDS.items()
-    }
     return {
         "id": run.id,
         "row": notebook_text.row(run),
         "facts": _facts(run),
         "parents": [(KINDS[kind], name, name in notebook) for kind, name in parents.items()],
         "changes": run.changes,
-        "children": {meaning: names for meaning, names in children.items() if names},
+        "children": {KINDS[kind]: names for kind, names in family.heirs(run.id).items()},
         "schedule": [notebook_text.change(change).strip() for change in run.schedule],
         "errors": [notebook_text.error(error).partition("\n")[::2] for error in run.errors],
         "verdict": run.verdict,
