@@ -76,4 +76,4 @@ def releases(request):
     folder = request.config.getoption("--releases")
     if folder is None:
         pytest.skip("needs --releases DIR")
-    return folder
+    return request.config.invocation_params.dir / folder

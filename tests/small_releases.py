@@ -6,8 +6,8 @@ import os
 import subprocess
 
 from alexnet2012.record import places
-from alexnet2012.record.git_objects import blob_id, tree_id
 from alexnet2012.record.manifest import COLUMNS
+from git_objects import blob_id, tree_id
 
 FILES = {
     "alpha": {

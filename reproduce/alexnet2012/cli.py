@@ -52,7 +52,7 @@ def main() -> None:
     except OSError as error:
         if error.errno != errno.ENOSPC or error.filename is not None:
             raise
-        sys.stdout = None  # type: ignore[assignment]  # what could not be written is not tried again at the end
+        sys.stdout = None  # what could not be written is not tried again at the end
         click.echo("alexnet2012: the output cannot be written: no space is left where it goes", err=True)
         sys.exit(2)
     sys.exit(status if isinstance(status, int) else 0)

@@ -19,12 +19,17 @@ import threadpoolctl
 from cuda_convnet.engines.numpy_engine.parallel import available_cores
 
 EXTRAS = {
-    "digits": ("sklearn", "scikit-learn", "the digits that `reproduce` trains on"),
-    "study": ("jinja2", "jinja2", "the report page of a run, and the reading room"),
-    "plots": ("matplotlib", "matplotlib", "the curves and pictures of a report"),
-    "images": ("simplejpeg", "simplejpeg", "batches of JPEG images"),
-    "peer": ("torch", "torch", "PyTorch beside us in `bench`"),
+    "digits": (("sklearn",), "scikit-learn", "the digits that `reproduce` trains on"),
+    "study": (
+        ("jinja2", "pygments", "markdown_it", "latex2mathml"),
+        "jinja2, pygments, markdown-it-py, latex2mathml",
+        "the report page of a run, and the reading room",
+    ),
+    "plots": (("matplotlib",), "matplotlib", "the curves and pictures of a report"),
+    "images": (("simplejpeg",), "simplejpeg", "batches of JPEG images"),
+    "peer": (("torch",), "torch", "PyTorch beside us in `bench`"),
 }
+"""The modules that each extra brings, the packages that they come in, and what it is for."""
 
 LIBRARY_FOLDERS = tuple(
     map(Path, ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"))
@@ -229,9 +234,23 @@ def mpi() -> Check:
 
 
 def extra(name: str) -> Check:
-    """An optional package, by the name of the extra that brings it."""
-    module, distribution, purpose = EXTRAS[name]
-    version = _distribution(module, distribution)
-    if version:
-        return Check(name, True, f"{distribution} {version}: {purpose}")
-    return Check(name, False, f"no {distribution}: {purpose}", install_command(name))
+    """Optional packages, by the name of the extra that brings them."""
+    versions, purpose = _versions(name), EXTRAS[name][2]
+    if lacking := missing_packages(name):
+        return Check(name, False, f"no {', '.join(lacking)}: {purpose}", install_command(name))
+    there = ", ".join(f"{package} {version}" for package, version in versions.items())
+    return Check(name, True, f"{there}: {purpose}")
+
+
+def missing_packages(name: str) -> list[str]:
+    """The packages of an extra that are not installed."""
+    return [package for package, version in _versions(name).items() if not version]
+
+
+def _versions(name: str) -> dict[str, str | None]:
+    """The version of each package of an extra, None for one that is not installed."""
+    modules, packages, _ = EXTRAS[name]
+    return {
+        package: _distribution(module, package)
+        for module, package in zip(modules, packages.split(", "), strict=True)
+    }

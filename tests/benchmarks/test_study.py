@@ -8,5 +8,7 @@ from alexnet2012.study.site import build
 
 
 def test_whole_site(benchmark, tmp_path):
-    room, pages = benchmark.pedantic(lambda: build(tmp_path / "site", read_fidelity()), rounds=3)
+    room, pages = benchmark.pedantic(
+        lambda: build(tmp_path / "site", read_fidelity(), cache=tmp_path / "cache"), rounds=3
+    )
     assert pages > len(room.parts)

@@ -1,6 +1,8 @@
 """The reading room as tests build it, and what they read of its pages."""
 
+import re
 from dataclasses import dataclass, field
+from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import urldefrag, urljoin
 
@@ -58,6 +60,24 @@ class Page(HTMLParser):
     def all(self, tag):
         """The attributes of every element of that kind."""
         return [attributes for name, attributes in self.tags if name == tag]
+
+
+def words(html):
+    """The text of a piece of a page, with single spaces."""
+    return " ".join(unescape(re.sub("<[^>]*>", " ", html)).split())
+
+
+def table(page, label):
+    """The words of each cell of each row, but for the head, of the table of that label; none without it."""
+    body = page.partition(f'aria-label="{label}">')[2].partition("<tbody>")[2].partition("</tbody>")[0]
+    cells = (re.findall("<t[hd]\\b.*?</t[hd]>", row, re.DOTALL) for row in body.split("<tr")[1:])
+    return [list(map(words, row)) for row in cells]
+
+
+def article(page, anchor):
+    """The article of a page that has that id."""
+    (found,) = re.findall(f'<article[^>]* id="{re.escape(anchor)}".*?</article>', page, re.DOTALL)
+    return found
 
 
 def read_pages(folder):

@@ -105,6 +105,19 @@ def test_without_a_compiler_the_mend_installs_one(monkeypatch):
     assert (check.present, check.mend) == (False, "apt-get install g++")
 
 
+def test_an_extra_is_there_if_all_of_its_packages_are(monkeypatch):
+    modules, packages, _ = machine.EXTRAS["study"]
+    there = dict.fromkeys(modules, "1.0")
+    monkeypatch.setattr(machine, "_distribution", lambda module, package: there.get(module))
+    assert machine.extra("study").detail.startswith("jinja2 1.0, pygments 1.0, markdown-it-py 1.0, latex2")
+    for module, package in zip(modules, packages.split(", "), strict=True):
+        there = dict.fromkeys({*modules} - {module}, "1.0")
+        assert machine.missing_packages("study") == [package]
+        check = machine.extra("study")
+        assert not check.present
+        assert check.detail.startswith(f"no {package}: ")
+
+
 @pytest.mark.parametrize("name", machine.EXTRAS)
 def test_a_missing_extra_names_the_command_that_brings_it(name, monkeypatch):
     monkeypatch.setattr(machine, "_distribution", lambda *names: None)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from closed_folder import closed
 from release_cache import mistake
 
 from alexnet2012.record.cache import fetched
@@ -72,15 +73,25 @@ DAMAGE = {
 }
 
 
+FETCH = "run `alexnet2012 original fetch alpha`"
+
+
 @pytest.mark.parametrize(("damage", "line"), DAMAGE.values(), ids=list(DAMAGE))
 def test_what_differs_is_named_with_the_mend(verify, alpha, damage, line):
     damage(alpha)
     status, out, err = verify("alpha")
     assert (status, err) == (1, "")
+    mend = "remove what is not of the release" if "not of the release" in line else FETCH
     assert out.splitlines() == [
         f"alpha/{line}",
-        f"alpha: 1 of its files differs in {alpha}; run `alexnet2012 original fetch alpha`",
+        f"alpha: 1 of its files differs in {alpha}; {mend}",
     ]
+
+
+def test_what_is_missing_and_what_is_too_much_have_each_its_mend(verify, alpha):
+    (alpha / "LICENSE").unlink()
+    (alpha / "x").write_text("")
+    assert verify("alpha")[1].endswith(f"; {FETCH} and remove what is not of the release\n")
 
 
 @pytest.mark.parametrize("name", DAMAGE)
@@ -101,10 +112,13 @@ def test_a_folder_that_is_a_link_now_is_not_followed(verify, alpha, tmp_path):
     ]
 
 
-def test_the_mend_names_the_cache_that_was_named(verify, cache, alpha):
+def test_the_mend_names_the_cache_that_was_named(verify, typed, cache, alpha):
     (alpha / "LICENSE").unlink()
     out = verify("alpha", "--cache", cache)[1]
     assert f"run `alexnet2012 original fetch alpha --cache {cache}`\n" in out
+    out = typed("original", "list", "--cache", cache)[1]
+    assert f"; alexnet2012 original verify alpha --cache {cache}\n" in out
+    assert f"not fetched; alexnet2012 original fetch beta --cache {cache}\n" in out
 
 
 def test_what_was_not_fetched_cannot_be_verified(verify, cache):
@@ -116,6 +130,26 @@ def test_what_was_not_fetched_cannot_be_verified(verify, cache):
 
 def test_a_name_that_is_no_release_is_told(verify):
     assert "gamma: no release of that name; there are alpha, beta" in mistake(verify("gamma"))
+
+
+@pytest.mark.parametrize("command", ["verify", "list"])
+@pytest.mark.parametrize("shut", ["", "original", "original/alpha", "original/alpha/src"])
+def test_a_cache_that_may_not_be_looked_into_is_told(typed, cache, command, shut):
+    with closed(cache / shut):
+        line = mistake(typed("original", command))
+    assert line.startswith(f"alexnet2012: {cache / shut}")
+    assert "cannot be read (Permission denied); mend that, or name another" in line
+
+
+@pytest.mark.parametrize("command", ["verify", "list"])
+def test_a_cache_of_a_name_that_cannot_be_is_told(typed, cache, command):
+    long = cache / ("x" * 300)
+    assert f"{long}/original/alpha: cannot be read (File name too long)" in mistake(
+        typed("original", command, "--cache", long)
+    )
+    assert "~nobody-of-that-name: no home folder is known for its ~; write the path out" in mistake(
+        typed("original", command, "--cache", "~nobody-of-that-name")
+    )
 
 
 # --- list ---------------------------------------------------------------------------------------------

@@ -1,10 +1,12 @@
 """The reading room in a browser: search, keys, sides that end together, dark, light, a phone, print."""
 
 import base64
+import json
+import os
+import tempfile
 import threading
 
 import pytest
-from study_site import build, stand_in
 
 from alexnet2012.study.server import make_server
 
@@ -31,12 +33,9 @@ LONG = "parts/filter_acts.html"
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """The address of a site that is served, with all releases at hand."""
-    out = tmp_path_factory.mktemp("study") / "site"
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        build(out, monkeypatch, stand_in(tmp_path_factory.mktemp("releases")))
-    with make_server(out, 0) as server:
+def address(study):
+    """The address of the site, which is served."""
+    with make_server(study[0], 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
@@ -44,19 +43,29 @@ def address(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium(browser_programs):
-    """Chromium without a window."""
+    """Chromium without a window or a proxy, at home in a folder that goes away with it.
+
+    The folder's path is short: Chromium binds a socket there, whose path may have 107 letters.
+    """
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
     binary, driver = browser_programs
     options = webdriver.ChromeOptions()
     options.binary_location = binary
-    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage"):
+    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "no-proxy-server"):
         options.add_argument(f"--{argument}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=Service(driver))
-    yield browser
-    browser.quit()
+    with (
+        tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True) as home,
+        pytest.MonkeyPatch.context() as monkeypatch,
+    ):
+        monkeypatch.setenv("no_proxy", "localhost,127.0.0.1")  # of the driver, which Selenium asks by HTTP
+        places = ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
+        service = Service(driver, env=os.environ | dict.fromkeys(places, home))
+        browser = webdriver.Chrome(options=options, service=service)
+        yield browser
+        browser.quit()
 
 
 @pytest.fixture
@@ -109,24 +118,73 @@ def test_an_error_on_the_console_would_be_seen(browser, address):
     assert any("planted" in entry["message"] for entry in browser.get_log("browser"))
 
 
-@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (WIDE, "dark"), (PHONE, "light")])
-def test_pages_are_accessible(browser, address, size, scheme):
+def faults(browser, **options):
+    """The rules of accessibility that the page breaks, each with the first element that does."""
     from axe_core_python.selenium import Axe
 
-    look(browser, size, scheme)
+    found = Axe().run(browser, options=json.dumps({"resultTypes": ["violations"], **options}))
+    return [(fault["id"], fault["nodes"][0]["html"]) for fault in found["violations"]]
+
+
+LOOKS = """
+const told = new Set(['class', 'style', 'fill', 'role', 'hidden', 'tabindex']);
+const words = (e) => [...e.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+const marks = (e) => [...e.attributes].map((a) => told.has(a.name) ? `${a.name}=${a.value}` : a.name);
+const own = (e) => [e.tagName, ...marks(e), words(e)].join(' ');
+const kinds = (e) => [...new Set([e, ...e.querySelectorAll('*')].map(own))].sort();
+"""
+"""What an element looks like, apart from its words and where it leads; all looks that there are in one."""
+
+THIN = """
+for (const parent of document.querySelectorAll('main, main *')) {
+    const alike = Map.groupBy(parent.children, (child) => kinds(child).join());
+    for (const some of alike.values()) some.slice(1, -1).forEach((child) => child.remove());
+}
+"""
+"""Leaves the first and the last of neighbours that hold the same looks, such as the rows of a table."""
+
+
+def test_whole_pages_are_built_accessibly_on_a_phone_where_most_has_to_scroll(browser, address):
+    look(browser, PHONE)
     for page in KINDS:
         browser.get(address + page)
-        found = Axe().run(browser)["violations"]
-        assert [(v["id"], v["nodes"][0]["html"]) for v in found] == [], page
+        assert faults(browser, rules={"color-contrast": {"enabled": False}}) == [], page
+
+
+def test_pages_are_accessible_in_every_colour_and_width(browser, address):
+    for page in KINDS:
+        look(browser, WIDE)
+        browser.get(address + page)
+        there = browser.execute_script(f"{LOOKS} return kinds(document.body)")
+        browser.execute_script(LOOKS + THIN)
+        assert browser.execute_script(f"{LOOKS} return kinds(document.body)") == there
+        assert faults(browser) == [], page
+        for size, scheme in ((WIDE, "dark"), (PHONE, "light")):
+            look(browser, size, scheme)
+            assert faults(browser, runOnly=["color-contrast"]) == [], (page, size, scheme)
 
 
 def test_the_accessibility_check_finds_a_planted_fault(browser, address):
-    from axe_core_python.selenium import Axe
-
     browser.get(address)
     browser.execute_script("document.querySelector('#search').removeAttribute('aria-label')")
     browser.execute_script("document.querySelector('#search').removeAttribute('placeholder')")
-    assert [v["id"] for v in Axe().run(browser)["violations"]] == ["label"]
+    assert [rule for rule, _ in faults(browser)] == ["label"]
+
+
+def test_a_faint_word_among_many_that_look_alike_is_found_in_the_scheme_where_it_is_faint(browser, address):
+    browser.get(address + "crosswalk/alexnet/src-layer.cu.html")
+    browser.execute_script(
+        "const style = document.head.appendChild(document.createElement('style'));"
+        "style.textContent = '@media (prefers-color-scheme: dark) { .faint { color: #333 } }';"
+        "const names = document.querySelectorAll('tbody code:not(:empty)');"
+        "names[Math.floor(names.length / 2)].className = 'faint';"
+    )
+    browser.execute_script(LOOKS + THIN)
+    assert browser.execute_script("return document.querySelectorAll('tbody tr').length") < 20
+    assert faults(browser) == []
+    look(browser, WIDE, "dark")
+    ((rule, element),) = faults(browser)
+    assert (rule, 'class="faint"' in element) == ("color-contrast", True)
 
 
 def test_a_slash_and_a_name_lead_to_the_symbol_beside_the_port(browser, address):
@@ -368,9 +426,8 @@ def test_without_scripts_there_is_no_search_that_does_nothing(browser, address):
     assert browser.execute_script("return document.querySelector('.search').offsetHeight") == 0
 
 
-def test_the_site_works_from_the_disk_without_a_server(browser, address, tmp_path, monkeypatch):
-    build(tmp_path / "site", monkeypatch)
-    browser.get((tmp_path / "site" / "index.html").as_uri())
+def test_the_site_works_from_the_disk_without_a_server(browser, study):
+    browser.get((study[0] / "index.html").as_uri())
     press(browser, "/", "convlayer::fpropacts")
     wait(browser, "document.querySelectorAll('#found [data-href]').length > 0")
     assert browser.get_log("browser") == []

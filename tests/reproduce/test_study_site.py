@@ -4,7 +4,8 @@ import json
 import re
 
 import pytest
-from study_site import Page, build, lost_links, read_pages, stand_in
+from release_cache import contents
+from study_site import Page, build, lost_links, read_pages
 
 from alexnet2012.record.claims import read_claims
 from alexnet2012.record.crosswalk import read_crosswalk
@@ -19,23 +20,9 @@ from cuda_convnet.errors import DataError
 MOST_BYTES = 500_000
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """A site built with all releases at hand: its folder, and what it shows."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        out = tmp_path_factory.mktemp("study") / "site"
-        room, _ = build(out, monkeypatch, stand_in(tmp_path_factory.mktemp("releases")))
-        return out, room
-
-
-@pytest.fixture(scope="module")
-def folder(built):
-    return built[0]
-
-
-@pytest.fixture(scope="module")
-def pages(folder):
-    return read_pages(folder)
+@pytest.fixture
+def folder(study):
+    return study[0]
 
 
 @pytest.fixture(scope="module")
@@ -113,15 +100,15 @@ def test_every_run_claim_and_part_is_there(pages):
     assert {f"parts/{part.slug}.html" for part in read_parts()} <= set(pages)
 
 
-def test_every_ported_symbol_of_the_release_stands_beside_the_port(built):
-    _, room = built
+def test_every_ported_symbol_of_the_release_stands_beside_the_port(study):
+    _, room = study
     ported = [row for row in room.rows if (row.release, row.status) == ("alexnet", "ported")]
     assert len(ported) > 600
     assert [row.place for row in ported if not room.shown.original(row)] == []
 
 
-def test_what_the_search_finds_of_the_port_stands_where_it_leads(built, pages):
-    _, room = built
+def test_what_the_search_finds_of_the_port_stands_where_it_leads(study, pages):
+    _, room = study
     looked = 0
     for symbol in {symbol for row in room.rows for symbol in row.symbols}:
         address, _, anchor = room.shown.ours(symbol).partition("#")
@@ -168,42 +155,40 @@ def test_where_the_original_was_not_fetched_its_side_links_to_the_lines(bare_pag
     assert lost_links(bare_pages) == []
 
 
-def test_an_earlier_site_is_built_anew_and_keeps_no_page(folder, tmp_path, monkeypatch):
+def test_a_site_is_built_anew_and_nothing_beside_it_is_touched(tmp_path, monkeypatch):
+    (tmp_path / "site.new").mkdir()
+    (tmp_path / "site.new" / "work").write_text("precious")
     build(tmp_path / "site", monkeypatch)
-    (tmp_path / "site" / "parts" / "gone.html").write_text("")
+    before = contents(tmp_path / "site")
+    (tmp_path / "site" / "index.html").write_text("")
     build(tmp_path / "site", monkeypatch)
-    assert not (tmp_path / "site" / "parts" / "gone.html").exists()
+    assert contents(tmp_path / "site") == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["site", "site.new"]
+    assert (tmp_path / "site.new" / "work").read_text() == "precious"
 
 
-def test_a_site_that_cannot_be_written_leaves_the_one_that_stands(folder, tmp_path, monkeypatch):
-    build(tmp_path / "site", monkeypatch)
+def test_a_site_that_cannot_be_written_leaves_the_one_that_stands(tmp_path, monkeypatch):
+    build(tmp_path, monkeypatch)
+    before = contents(tmp_path)
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(site.shutil, "copytree", full)
-    with pytest.raises(
-        DataError, match=r"cannot be written \(No space left on device\); name another folder"
-    ):
-        build(tmp_path / "site", monkeypatch)
-    assert (tmp_path / "site" / "index.html").is_file()
-
-
-def test_a_folder_that_cannot_be_made_is_told(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match=r"file/site: cannot be written \(Not a directory\)"):
-        build(tmp_path / "file" / "site", monkeypatch)
+    monkeypatch.setattr(site.shutil, "copyfile", full)
+    with pytest.raises(DataError, match=r"cannot be written \(No space left on device\); .* by --out"):
+        build(tmp_path, monkeypatch)
+    assert contents(tmp_path) == before
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path, monkeypatch):
     (tmp_path / "mine").write_text("precious")
-    with pytest.raises(DataError, match="holds something else; name a new or empty folder with --out"):
+    with pytest.raises(DataError, match="holds something else; name a new or empty folder by --out"):
         build(tmp_path, monkeypatch)
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
 
 
 def test_nothing_is_built_inside_the_repository(monkeypatch):
     inside = kernels_folder().parent / "site"
-    with pytest.raises(DataError, match=r"a copy of this project.*; choose a folder outside with --out"):
+    with pytest.raises(DataError, match=r"a copy of this project.*; choose a folder outside by --out"):
         build(inside, monkeypatch)
     assert not inside.exists()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import unescape
 
 import pytest
 
@@ -163,8 +164,10 @@ def test_headings_have_the_anchors_that_the_record_knows():
 
 
 def test_formulas_are_mathml():
-    assert mathml(r"v \leftarrow 0.9\,v").startswith("<math")
-    assert 'display="inline"' in mathml("x", block=False)
+    drawn = mathml(r"v \leftarrow 0.9\,v")
+    assert drawn.startswith("<math")
+    assert 'display="block"' in drawn
+    assert re.findall("<m[ino]>([^<]+)</m[ino]>", unescape(drawn)) == ["v", "←", "0.9", "v"]
 
 
 GRID = Grid(

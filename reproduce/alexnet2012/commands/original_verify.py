@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from alexnet2012.commands.cache_option import cache_option
+from alexnet2012.commands.cache_option import cache_option, run
+from alexnet2012.record import disk
 from alexnet2012.record.cache import release_folder
-from alexnet2012.record.check import differences
+from alexnet2012.record.check import Difference, differences
+from alexnet2012.record.disk import shown
 from alexnet2012.record.manifest import read_manifest
 from alexnet2012.record.releases import Release, find_releases
 from cuda_convnet.errors import DataError
@@ -20,20 +21,23 @@ from cuda_convnet.errors import DataError
 def fetched_releases(names: Sequence[str], cache: Path | None) -> list[Release]:
     """The named releases, or those that are here. DataError where a named one, or any, was not fetched."""
     releases = find_releases(names)
-    here = [release for release in releases if release_folder(release.id, cache).is_dir()]
+    here = [release for release in releases if disk.is_folder(release_folder(release.id, cache))]
     missing = [release.id for release in releases if release not in here]
     if missing and (names or not here):
         folder = release_folder(missing[0], cache).parent
-        raise DataError(f"{folder}: holds no {', '.join(missing)}; {mend(missing, cache)}")
+        raise DataError(
+            f"{shown(folder)}: holds no {', '.join(missing)}; run `{run('fetch', missing, cache)}`"
+        )
     for name in missing:
         click.echo(f"{name}: not fetched")
     return here
 
 
-def mend(names: Sequence[str], cache: Path | None) -> str:
-    """What brings or mends releases, for a message."""
-    where = [] if cache is None else ["--cache", str(cache)]
-    return f"run `{shlex.join(['alexnet2012', 'original', 'fetch', *names, *where])}`"
+def mend(release: Release, found: Sequence[Difference], cache: Path | None) -> str:
+    """What makes a folder as it was released, for a message."""
+    extra = [difference for difference in found if difference.kind == "extra"]
+    steps = [f"run `{run('fetch', [release.id], cache)}`"] if len(extra) < len(found) else []
+    return " and ".join([*steps, *(["remove what is not of the release"] if extra else [])])
 
 
 @click.command()
@@ -55,7 +59,7 @@ def command(names: tuple[str, ...], cache: Path | None) -> None:
         if found:
             ok = False
             differ = "1 of its files differs" if len(found) == 1 else f"{len(found)} of its files differ"
-            click.echo(f"{release.id}: {differ} in {folder}; {mend([release.id], cache)}")
+            click.echo(f"{release.id}: {differ} in {shown(folder)}; {mend(release, found, cache)}")
         else:
-            click.echo(f"{release.id}: {release.files} files as released, in {folder}")
+            click.echo(f"{release.id}: {release.files} files as released, in {shown(folder)}")
     sys.exit(0 if ok else 1)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from alexnet2012 import machine
-from alexnet2012.commands.cache_option import cache_option
+from alexnet2012.commands.cache_option import cache_option, run
 from cuda_convnet.errors import ConvnetError
 
 PORT = 8012
@@ -64,32 +64,26 @@ def build_command(out: Path | None, cache: Path | None, report: Path | None) -> 
 @port_option
 def serve_command(out: Path | None, cache: Path | None, port: int) -> None:
     """Serve the site that `study build` made, on this machine alone, until Ctrl-C."""
-    from alexnet2012.study.site import usual_folder
+    from alexnet2012.study.site_folder import site_folder
 
-    serve_site(out or usual_folder(cache), port)
+    serve_site(site_folder(out, cache), port)
 
 
 def build_site(out: Path | None, cache: Path | None, report: Path | None) -> Path:
     """Build the site and say so; gives its folder."""
-    try:
-        import jinja2  # noqa: F401
-        import latex2mathml  # noqa: F401
-        import markdown_it  # noqa: F401
-        import pygments  # noqa: F401
-    except ImportError as error:
-        raise ConvnetError(
-            f"study needs {error.name}, which is not installed: {machine.install_command('study')}"
-        ) from error
+    if lacking := machine.missing_packages("study"):
+        raise ConvnetError(f"study needs {', '.join(lacking)}; {machine.install_command('study')}")
     from alexnet2012.study.fidelity import read_fidelity
-    from alexnet2012.study.site import build, usual_folder
+    from alexnet2012.study.site import build
+    from alexnet2012.study.site_folder import site_folder
 
-    folder = out or usual_folder(cache)
+    folder = site_folder(out, cache)
     start = time.perf_counter()
     room, pages = build(folder, read_fidelity(report), cache=cache)
     taken = time.perf_counter() - start
     for name in room.originals.releases:
         if name not in room.originals.folders:
-            mend = f"`alexnet2012 original fetch {name}` brings it"
+            mend = f"`{run('fetch', [name], cache)}` brings it"
             click.echo(f"{name} is not on this machine, its side shows links; {mend}", err=True)
     click.echo(f"{pages} pages in {folder} ({taken:.1f} s)")
     return folder

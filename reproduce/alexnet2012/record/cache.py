@@ -10,11 +10,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from alexnet2012.record import disk
 from alexnet2012.record.check import differences
 from alexnet2012.record.manifest import read_manifest
 from cuda_convnet.errors import DataError
 
 VARIABLE = "ALEXNET2012_CACHE"
+OPTION = f"--cache or {VARIABLE}"
+"""What names another cache, for messages."""
+
 NAME = "alexnet2012"
 FOLDER = "original"
 REPOSITORY_MARK = Path("original", "releases.toml")
@@ -25,25 +29,32 @@ def cache_folder(chosen: Path | None = None) -> Path:
 
     DataError where it lies in a checkout of this project, or in its installed package.
     """
-    mend = f"choose a folder outside by --cache or {VARIABLE}"
-    return outside_the_project(chosen or _usual_folder(), mend)
+    return outside_the_project(chosen or _usual_folder(), OPTION)
 
 
-def outside_the_project(folder: Path, mend: str) -> Path:
-    """The folder, resolved. DataError, with the mend, where it lies in a checkout or an installed copy."""
-    folder = folder.expanduser().resolve()
+def outside_the_project(folder: Path, option: str) -> Path:
+    """The folder, from the root and without links. DataError where it lies in a copy of this project.
+
+    `option` is what names another, for the message.
+    """
+    folder = Path(os.path.realpath(disk.expanded(folder)))
     for parent in (folder, *folder.parents):
-        if (parent / REPOSITORY_MARK).exists():
+        if os.path.exists(parent / REPOSITORY_MARK):
             raise DataError(
                 f"{folder}: lies in {parent}, a copy of this project, into which nothing of the originals is "
-                f"written; {mend}"
+                f"written; choose a folder outside by {option}"
             )
     return folder
 
 
+def releases_folder(cache: Path | None = None) -> Path:
+    """The folder of the releases in the cache; DataError where a link leads into a copy of this project."""
+    return outside_the_project(cache_folder(cache) / FOLDER, OPTION)
+
+
 def release_folder(release_id: str, cache: Path | None = None) -> Path:
     """Where the files of a release lie, or would lie."""
-    return cache_folder(cache) / FOLDER / release_id
+    return releases_folder(cache) / release_id
 
 
 def fetched(release_id: str, cache: Path | None = None) -> Path | None:
@@ -63,4 +74,4 @@ def _usual_folder() -> Path:
     try:
         return Path.home() / ".cache" / NAME
     except RuntimeError:
-        raise DataError(f"there is no home folder for a cache; choose one by --cache or {VARIABLE}") from None
+        raise DataError(f"there is no home folder for a cache; choose one by {OPTION}") from None

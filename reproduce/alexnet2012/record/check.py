@@ -30,7 +30,7 @@ class Difference:
 
 def differences(folder: Path, manifest: Mapping[str, Entry]) -> list[Difference]:
     """All that tells a folder from the release, by path; every file is read and hashed."""
-    found = dict(disk.walk(folder)) if folder.is_dir() else {}
+    found = dict(disk.walk(folder)) if disk.is_folder(folder) else {}
     extra = [
         Difference(path, "extra", f"not of the release ({disk.kind(found[path].st_mode) or 'a file'})")
         for path in found.keys() - manifest.keys()

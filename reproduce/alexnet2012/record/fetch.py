@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from alexnet2012.record.cache import FOLDER, VARIABLE, cache_folder
+from alexnet2012.record import disk
+from alexnet2012.record.cache import OPTION, releases_folder
 from alexnet2012.record.check import Difference, differences
 from alexnet2012.record.manifest import Entry, read_manifest
 from alexnet2012.record.sources.base import Source
@@ -23,6 +23,7 @@ TAG_TEXT = """Signature: 8a477f597d28d172789f06886806bc55
 # Releases of the original AlexNet, which `alexnet2012 original fetch` brought and may replace.
 """
 INCOMING = ".incoming-"
+MOST_TAG = 4096
 
 
 class Store:
@@ -39,20 +40,22 @@ class Store:
             raise DataError(f"{folder}: is a link, and nothing is written through it; remove it")
         return folder
 
-    def tidy(self, release_id: str) -> list[Difference]:
-        """Remove what is not of the release, and mend rights; all the differences that there were."""
+    def look(self, release_id: str) -> list[Difference]:
+        """All the differences from the release that there are, after rights were mended.
+
+        DataError names what is not of the release and where one of its files must be: it is not removed.
+        """
         folder, manifest = self.folder(release_id), read_manifest(release_id)
+        found = differences(folder, manifest)
+        extra = [difference.path for difference in found if difference.kind == "extra"]
+        for path in disk.in_the_way(extra, manifest):
+            where = disk.shown(folder / path)
+            raise DataError(f"{where}: is in the way of files of the release; move it elsewhere")
         with _writing(folder):
-            found = differences(folder, manifest)
             for difference in found:
-                if difference.kind == "extra":
-                    (folder / difference.path).unlink()
-                elif difference.kind == "mode":
+                if difference.kind == "mode":
                     _set_mode(folder / difference.path, manifest[difference.path])
-            for path, _, _ in os.walk(folder, topdown=False):
-                if not os.listdir(path):
-                    os.rmdir(path)
-        return found
+        return [difference for difference in found if difference.kind != "mode"]
 
     def bring(self, release_id: str, wanted: Mapping[str, Entry], source: Source) -> list[Difference]:
         """Take wanted files from a source; the differences that remain, where it has them not as released."""
@@ -82,15 +85,10 @@ def open_store(cache: Path | None) -> Iterator[Store]:
 
     DataError where that is not possible, where another process does so, or where other things lie there.
     """
-    folder = cache_folder(cache) / FOLDER
+    folder = releases_folder(cache)
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise DataError(f"{folder}: another process is fetching into it; let it end") from error
+    with disk.held(folder, "another process is fetching into it"):
         with _writing(folder):
             _mark(folder)
             for path in folder.glob(f"{INCOMING}*"):  # of a process that was killed
@@ -98,17 +96,16 @@ def open_store(cache: Path | None) -> Iterator[Store]:
             incoming = tempfile.TemporaryDirectory(dir=folder, prefix=INCOMING, ignore_cleanup_errors=True)
         with incoming as path_of_incoming:
             yield Store(folder, Path(path_of_incoming))
-    finally:
-        os.close(descriptor)
 
 
 def _mark(folder: Path) -> None:
-    if (folder / TAG).exists():
-        return
+    with suppress(FileNotFoundError):
+        if TAG_TEXT.splitlines()[1].encode() in disk.read(folder / TAG, MOST_TAG):
+            return
     if any(folder.iterdir()):
         raise DataError(
             f"{folder}: holds files that were not fetched, and would be replaced; choose another folder by "
-            f"--cache or {VARIABLE}"
+            f"{OPTION}"
         )
     (folder / TAG).write_text(TAG_TEXT, encoding="utf-8")
 
@@ -117,12 +114,5 @@ def _set_mode(path: Path, entry: Entry) -> None:
     path.chmod(0o755 if entry.executable else 0o644)
 
 
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DataError(
-            f"{error.filename or folder}: cannot be written ({error.strerror}); mend that, or choose another "
-            f"folder by --cache or {VARIABLE}"
-        ) from error
+def _writing(folder: Path) -> AbstractContextManager[None]:
+    return disk.told(folder, "written", f"mend that, or choose another folder by {OPTION}")

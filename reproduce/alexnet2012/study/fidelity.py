@@ -29,8 +29,11 @@ OUTPUTS = {
 }
 """What the groups of outputs of archived networks are in words."""
 
-NEEDED = {"archive": str, "op": str, "output": str, "bitwise": bool, "bound": str, "ok": bool}
+NEEDED = {"engine": str, "archive": str, "op": str, "output": str, "bitwise": bool, "bound": str, "ok": bool}
 """What a case of a report must have for a page to show it."""
+
+NUMBERS = ("max_rel", "used")
+"""What a case may have besides, if it is a number or null."""
 
 
 @dataclass(frozen=True)
@@ -114,12 +117,19 @@ def read_fidelity(path: Path | None = None) -> FidelityReport:
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
         cases = tuple({"engine": report["engine"], **case} for case in report["cases"])
-        if not all(isinstance(case.get(key), kind) for case in cases for key, kind in NEEDED.items()):
+        if not isinstance(report["machine"], str) or not all(map(_is_told, cases)):
             raise ValueError("a case lacks what it must have")
         return FidelityReport(report["machine"], cases)
     except OSError as error:
         raise DataError(
             f"{path}: {error.strerror}; make it with `alexnet2012 fidelity --json FILE`"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: not a report of `alexnet2012 fidelity --json`; make it again") from error
+
+
+def _is_told(case: Mapping[str, Any]) -> bool:
+    """Whether a case has what a page shows of it."""
+    return all(isinstance(case.get(key), kind) for key, kind in NEEDED.items()) and all(
+        case.get(key) is None or isinstance(case[key], (int, float)) for key in NUMBERS
+    )

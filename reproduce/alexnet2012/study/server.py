@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -9,6 +10,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from alexnet2012.record import disk
+from alexnet2012.study.site_folder import INDEX, MARK
 from cuda_convnet.errors import ConvnetError, DataError
 
 HOST = "127.0.0.1"
@@ -25,15 +28,23 @@ class Quiet(SimpleHTTPRequestHandler):
         super().end_headers()
 
 
-def make_server(folder: Path, port: int) -> ThreadingHTTPServer:
+class Server(ThreadingHTTPServer):
+    """Says nothing of a browser that drops a connection."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+def make_server(folder: Path, port: int) -> Server:
     """A server of the site in `folder`; port 0 takes a free one.
 
     Raises DataError where no site was built, ConvnetError for a port that is taken.
     """
-    if not (folder / "index.html").is_file():
+    if not all(disk.is_file(folder / name) for name in (INDEX, MARK)):
         raise DataError(f"{folder}: no site was built there; run `alexnet2012 study build` first")
     try:
-        return ThreadingHTTPServer((HOST, port), partial(Quiet, directory=str(folder)))
+        return Server((HOST, port), partial(Quiet, directory=str(folder)))
     except OSError as error:
         raise ConvnetError(f"--port {port}: {error.strerror}; take another, or 0 for any free one") from error
 

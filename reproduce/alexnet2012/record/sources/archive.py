@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import lzma
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from alexnet2012.record.disk import shown
 from alexnet2012.record.manifest import Entry
 from alexnet2012.record.releases import Release
 from alexnet2012.record.sources.base import Piece
@@ -20,26 +17,15 @@ from alexnet2012.record.sources.tars import TarReader
 from alexnet2012.record.sources.zips import ZipReader
 from cuda_convnet.errors import DataError
 
-# What the libraries raise of an archive that is damaged, encrypted or packed in a way that they do not know.
-UNREADABLE = (
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    ValueError,
-    lzma.LZMAError,
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-
 
 class Reader(Protocol):
     """One kind of archive."""
 
     def entries(self) -> Iterator[ArchiveEntry]:
         """All that is in it, in order."""
+
+    def position(self, entry: ArchiveEntry) -> int:
+        """Where its bytes are: what is read in this order is read fast."""
 
     def read(self, entry: ArchiveEntry, most: int) -> bytes:
         """The first `most` bytes of a file."""
@@ -51,7 +37,7 @@ class ArchivePlace:
     """An archive, listed and found harmless. It is never unpacked: files are read out of it by name."""
 
     def __init__(self, path: Path) -> None:
-        self.where = str(path)
+        self.where = shown(path)
         with ExitStack() as opened, self._told():
             reader: Reader = ZipReader(path) if ZipReader.reads(path) else TarReader(path)
             opened.callback(reader.close)
@@ -73,12 +59,15 @@ class ArchivePlace:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Tells in one line what the libraries raise."""
+        """Tells in one line what the libraries raise, which of a damaged archive may be anything."""
         try:
             yield
-        except UNREADABLE as error:
+        except DataError:
+            raise
+        except Exception as error:
             raise DataError(
-                f"--from {self.where}: neither a folder nor a zip or tar that can be read ({error})"
+                f"--from {self.where}: neither a folder nor a zip or tar that can be read ({_why(error)}); "
+                "give a folder, a zip, or a tar as it is or compressed by gzip, bzip2 or xz"
             ) from None
 
     def find(self, release: Release, manifest: Mapping[str, Entry]) -> ArchiveSource | None:
@@ -97,7 +86,7 @@ class ArchiveSource:
         root: str,
         manifest: Mapping[str, Entry],
     ) -> None:
-        self.where = f"{root.rstrip('/')} in {where}" if root else where
+        self.where = f"{shown(root.rstrip('/'))} in {where}" if root else where
         self.extras = below(root, files, manifest)
         self._reader = reader
         self._files = {
@@ -105,13 +94,23 @@ class ArchiveSource:
         }
 
     def pieces(self, wanted: Mapping[str, Entry]) -> Iterator[Piece]:
-        for path, entry in self._files.items():  # in the order of the archive, so that a tar is read once
-            if path not in wanted:
-                continue
-            if entry.kind == "link":
-                yield Piece(path, problem="is a link, not a file")
-                continue
-            try:
-                yield Piece(path, self._reader.read(entry, wanted[path].enough))
-            except UNREADABLE as error:
-                yield Piece(path, problem=f"cannot be read ({error})")
+        # So that a tar is read once. Of links to one file, the one that needs most of it comes first.
+        order = sorted(
+            self._files.keys() & wanted.keys(),
+            key=lambda path: (self._reader.position(self._files[path]), -wanted[path].enough, path),
+        )
+        for path in order:
+            yield self._piece(path, wanted[path].enough)
+
+    def _piece(self, path: str, most: int) -> Piece:
+        entry = self._files[path]
+        if entry.kind == "link":
+            return Piece(path, problem="is a link, not a file")
+        try:
+            return Piece(path, self._reader.read(entry, most))
+        except Exception as error:
+            return Piece(path, problem=f"cannot be read ({_why(error)})")
+
+
+def _why(error: Exception) -> str:
+    return shown(str(error)) or type(error).__name__

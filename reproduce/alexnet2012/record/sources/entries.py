@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,7 +15,9 @@ from alexnet2012.record.disk import shown
 from cuda_convnet.errors import DataError
 
 MOST_ENTRIES = 100_000
+LONGEST_NAME = 4096
 MOST_BYTES = 500_000_000  # unpacked, of all entries
+MEND = "refused, get another archive"
 DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -44,6 +45,10 @@ class Entries:
 
     def add(self, entry: ArchiveEntry) -> str:
         """The entry's path in its plain form; DataError names an entry that must not be there."""
+        if len(entry.name) > LONGEST_NAME:
+            raise DataError(
+                f"--from {self._archive}: an entry's name has more than {LONGEST_NAME:,} letters; {MEND}"
+            )
         path = posixpath.normpath(entry.name)
         if climbs(entry.name):
             raise self._refused(entry, "leads out of the archive's folder")
@@ -67,15 +72,15 @@ class Entries:
 
     def check_folders(self) -> None:
         """DataError names an entry that lies below another which is no folder, such as a link."""
-        for path, entry in self._seen.items():
-            for parent in parents(path):
-                if parent in self._seen and self._seen[parent].kind != "folder":
-                    raise self._refused(entry, f"lies below {shown(parent)}, which is no folder")
+        file = None
+        for path in sorted(self._seen, key=lambda path: path.replace("/", "\0")):  # what is below follows
+            if file is not None and path.startswith(f"{file}/"):
+                raise self._refused(self._seen[path], f"lies below {shown(file)}, which is no folder")
+            if self._seen[path].kind != "folder":
+                file = path
 
     def _refused(self, entry: ArchiveEntry, problem: str) -> DataError:
-        return DataError(
-            f"--from {self._archive}: entry {shown(entry.name)}: {problem}; refused, get another archive"
-        )
+        return DataError(f"--from {self._archive}: entry {shown(entry.name)}: {problem}; {MEND}")
 
 
 def climbs(name: str) -> bool:
@@ -90,10 +95,3 @@ def leads_out(folder: str, target: str) -> bool:
     if odd or target.startswith("/") or DRIVE.match(target):
         return True
     return posixpath.normpath(posixpath.join(folder, target)).split("/")[0] == ".."
-
-
-def parents(path: str) -> Iterable[str]:
-    """The folders above a path in an archive."""
-    while "/" in path:
-        path = posixpath.dirname(path)
-        yield path

@@ -7,8 +7,10 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from alexnet2012.record.disk import shown
 from alexnet2012.record.manifest import Entry
 from alexnet2012.record.releases import Release
 from alexnet2012.record.sources.base import Piece
@@ -31,7 +33,10 @@ ELSEWHERE = (
     "GIT_SHALLOW_FILE",
     "GIT_WORK_TREE",
 )
+# What stands before the host of an address: a password, and over http also a name, may be a secret.
+SECRET = re.compile(r"^(https?://)[^/]*@|^(\w+://[^/:@]*):[^/]*(@)")
 SLOW_BYTES, SLOW_SECONDS = "1000", "60"
+LOCAL_SECONDS = 60.0
 
 
 class Repository:
@@ -40,8 +45,9 @@ class Repository:
     extras: tuple[str, ...] = ()
 
     def __init__(self, git_dir: Path, where: str) -> None:
-        self.where = where
+        self.where = shown(where)
         self._git_dir = git_dir
+        self._stuck = False
 
     def holds(self, manifest: Mapping[str, Entry]) -> bool:
         """Whether it has every file of a release, whichever commit is checked out; False without git, too."""
@@ -49,7 +55,7 @@ class Repository:
 
     def pieces(self, wanted: Mapping[str, Entry]) -> Iterator[Piece]:
         there = self._there(wanted)
-        rest = self._ask("--batch", names=[entry.git_blob for entry in there.values()]).stdout
+        rest = self._ask("--batch", names=[entry.git_blob for entry in there.values()])
         for path, entry in there.items():
             head, _, rest = rest.partition(b"\n")
             if head.decode() != _head(entry):
@@ -61,12 +67,18 @@ class Repository:
     def _there(self, manifest: Mapping[str, Entry]) -> dict[str, Entry]:
         """The files that it has, not longer or shorter than they must be."""
         names = [entry.git_blob for entry in manifest.values()]
-        told = set(self._ask("--batch-check", names=names).stdout.decode().splitlines())
+        told = set(self._ask("--batch-check", names=names).decode().splitlines())
         return {path: entry for path, entry in manifest.items() if _head(entry) in told}
 
-    def _ask(self, *words: str, names: Iterable[str] = ()) -> subprocess.CompletedProcess[bytes]:
+    def _ask(self, *words: str, names: Iterable[str] = ()) -> bytes:
+        """What `git cat-file` says of these objects; nothing where git hangs, as it does at a pipe."""
         lines = "".join(f"{name}\n" for name in names).encode()
-        return _git(f"--git-dir={self._git_dir}", "cat-file", *words, lines=lines, protocols="none")
+        if not self._stuck:
+            with suppress(subprocess.TimeoutExpired):
+                words = (f"--git-dir={self._git_dir}", "cat-file", *words)
+                return _git(*words, lines=lines, protocols="none", most=LOCAL_SECONDS).stdout
+        self._stuck = True
+        return b""
 
 
 class Server:
@@ -74,35 +86,44 @@ class Server:
 
     def __init__(self, folder: Path, url: str | None = None) -> None:
         """`folder`: where git may keep what it fetches for as long as this lasts."""
-        self.where = url or "the releases' repositories"
+        self.where = public(url) if url else "the releases' repositories"
         self._url = url
         self._folder = folder
 
     def find(self, release: Release, manifest: Mapping[str, Entry]) -> Repository | None:
         url = self._url or release.repository
+        where = public(url)
         if shutil.which("git") is None:
-            raise DataError(f"{url}: git is not installed; install it, or bring the release by --from PATH")
+            raise DataError(f"{where}: git is not installed; install it, or bring the release by --from PATH")
         git_dir = self._folder / f"{release.id}.git"
-        repository = Repository(git_dir, url)
+        repository = Repository(git_dir, where)
         made = _git("init", "--quiet", "--bare", "--template=", str(git_dir))
         tried = made if made.returncode else _fetch(git_dir, url, "--depth=1", wanted=[release.commit])
         if tried.returncode and REFUSALS.search(tried.stderr.decode(errors="replace")):
             tried = _fetch(git_dir, url, wanted=BRANCHES_AND_TAGS)
         if tried.returncode:
             raise DataError(
-                f"{url}: cannot be fetched ({_reason(tried.stderr)}); without network, bring it as a folder, "
-                f"clone, zip or tar: alexnet2012 original fetch {release.id} --from PATH"
+                f"{where}: cannot be fetched ({_reason(tried.stderr, url)}); without network, bring "
+                f"{release.id} as a folder, clone, zip or tar by --from PATH"
             )
         return repository if repository.holds(manifest) else None
 
 
 def repositories(folder: Path) -> Iterator[Repository]:
-    """The repositories at `folder` and in the folders in it and in those; links are not followed."""
+    """The repositories at `folder` and in the folders in it and in those; links are not followed.
+
+    A folder that cannot be read is passed over.
+    """
     for path in _folders(folder, 2):
-        if (path / ".git").exists():
+        if os.path.exists(path / ".git"):
             yield Repository(path / ".git", str(path))
-        elif (path / "HEAD").is_file() and (path / "objects").is_dir():
+        elif os.path.isfile(path / "HEAD") and os.path.isdir(path / "objects"):
             yield Repository(path, str(path))
+
+
+def public(address: str) -> str:
+    """An address without what may be a secret, for messages."""
+    return SECRET.sub(lambda found: "".join(filter(None, found.groups())), shown(address))
 
 
 def _head(entry: Entry) -> str:
@@ -130,23 +151,32 @@ def _fetch(
     return _git(f"--git-dir={git_dir}", "fetch", "--quiet", "--no-tags", *options, "--", url, *wanted)
 
 
-def _git(*words: str, lines: bytes = b"", protocols: str = "") -> subprocess.CompletedProcess[bytes]:
-    """Run git; `lines` is its stdin, `protocols` the only ones over which it may reach other repositories."""
+def _git(
+    *words: str, lines: bytes = b"", protocols: str = "", most: float | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git; `lines` is its stdin, `protocols` the only ones over which it may reach other repositories.
+
+    subprocess.TimeoutExpired after `most` seconds.
+    """
     environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
     environment |= {
         "LC_ALL": "C",  # REFUSALS are English
         "GIT_TERMINAL_PROMPT": "0",
+        "GIT_DEFAULT_HASH": "sha1",  # that of the releases, whatever new repositories have otherwise
         "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_HTTP_LOW_SPEED_LIMIT": SLOW_BYTES,
         "GIT_HTTP_LOW_SPEED_TIME": SLOW_SECONDS,
     }
     if protocols:
         environment["GIT_ALLOW_PROTOCOL"] = protocols
-    return subprocess.run(["git", *words], input=lines, capture_output=True, env=environment, check=False)
+    return subprocess.run(
+        ["git", *words], input=lines, capture_output=True, env=environment, check=False, timeout=most
+    )
 
 
-def _reason(stderr: bytes) -> str:
+def _reason(stderr: bytes, url: str) -> str:
     """The line in which git says what stopped it."""
-    lines = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
+    text = stderr.decode(errors="replace").replace(url, public(url))
+    lines = [shown(line.strip()) for line in text.splitlines() if line.strip()]
     fatal = [line for line in lines if line.startswith(("fatal:", "error:"))]
     return UNTOLD.sub("", (fatal or lines or ["git gave no reason"])[0])

@@ -14,7 +14,7 @@ from typing import Any
 from alexnet2012.record.sources.entries import MOST_BYTES, MOST_ENTRIES, ArchiveEntry
 
 COMPRESSIONS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
-MOST_AT_ONCE = 16 * 2**20
+MOST_AT_ONCE = 4 * 2**20
 HEADER = 512
 
 
@@ -22,6 +22,7 @@ class TarReader:
     """A tar archive, open until it is closed."""
 
     def __init__(self, path: Path) -> None:
+        self._last: tuple[Any, int, bytes] = (None, 0, b"")
         self._file = _unpacked(path)
         try:
             self._tar = tarfile.TarFile(fileobj=self._file)
@@ -55,13 +56,20 @@ class TarReader:
         if self._file.read(HEADER) != bytes(HEADER):  # tarfile takes whatever it does not know for the end
             raise ValueError(f"damaged, or not complete, from byte {self._tar.offset:,} on")
 
+    def position(self, entry: ArchiveEntry) -> int:
+        return entry.handle.offset_data if entry.handle else 0
+
     def read(self, entry: ArchiveEntry, most: int) -> bytes:
         if entry.handle is None:
             raise ValueError(f"it links to {entry.target!r}, which is not in the archive before it")
-        file = self._tar.extractfile(entry.handle)
-        assert file is not None  # of a plain file it never is
-        with file:
-            return file.read(most)
+        handle, known, content = self._last
+        if handle is not entry.handle or known < most:  # another name of the same file is not read again
+            file = self._tar.extractfile(entry.handle)
+            assert file is not None  # of a plain file it never is
+            with file:
+                content = file.read(most)
+            self._last = entry.handle, most, content
+        return content[:most]
 
 
 def _unpacked(path: Path) -> Any:
