@@ -136,10 +136,11 @@ def list_experiments(engine: Engine, as_json: bool) -> None:
 
 def need_extras(names: tuple[str, ...]) -> None:
     """ConvnetError, with the command that installs them, where optional packages are missing."""
-    missing = [name for name in names if not machine.extra(name).present]
+    found = {name: machine.missing_packages(name) for name in names}
+    missing = {name: packages for name, packages in found.items() if packages}
     if missing:
-        packages = ", ".join(machine.EXTRAS[name][1] for name in missing)
-        raise ConvnetError(f"`reproduce` needs {packages}; {machine.install_command(','.join(missing))}")
+        needed = ", ".join(package for packages in missing.values() for package in packages)
+        raise ConvnetError(f"`reproduce` needs {needed}; {machine.install_command(','.join(missing))}")
 
 
 @contextmanager

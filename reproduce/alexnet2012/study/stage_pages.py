@@ -39,7 +39,9 @@ def stage_pages(room: ReadingRoom) -> Iterator[tuple[str, str]]:
 def _stage(room: ReadingRoom, stage: Stage) -> str:
     href = stage_page(stage)
     root = root_of(href)
-    explaining = [part for part in room.parts if stage.types & set(part.types)]
+    explaining = sorted(  # what is about this type alone comes first
+        (part for part in room.parts if stage.types & set(part.types)), key=lambda part: len(part.types)
+    )
     kernels = {f"{part.slug}.cu": part_page(part) for part in room.kernels}
     formulas = [part.formulas[0] for part in explaining if part.group == "layers" and part.formulas]
     return page(
